@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the XDP program costs a packet, as a ratio to a program that does nothing, both timed by
+ * BPF_PROG_RUN in turn (bare, ours, bare). A sample during which somebody's BPF statistics were
+ * switched on is thrown away: they cost more than the program.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bare.skel.h"
+#include "flow.skel.h"
+#include "kern/flow_abi.h"
+#include "tests/frames.h"
+
+#define BENCH_RUNS 15
+#define BENCH_REPEAT 1000000
+
+static uint64_t bench_run_count(int fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.run_cnt;
+}
+
+/* Thread CPU ns per run; negative: spoiled or failed. */
+static double bench_once(int fd, const struct frame *f)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->data, .data_size_in = f->len,
+		    .repeat = BENCH_REPEAT);
+	uint64_t runs = bench_run_count(fd);
+	struct timespec a, b;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
+	if (bpf_prog_test_run_opts(fd, &opts))
+		return -1;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+	if (bench_run_count(fd) != runs)
+		return -1;
+	return ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) /
+	       BENCH_REPEAT;
+}
+
+static int bench_compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void bench_case(const char *name, struct flow_bpf *ours, struct bare_bpf *bare,
+		       uint64_t threshold, const struct frame *f)
+{
+	int ours_fd = bpf_program__fd(ours->progs.ringspan_xdp);
+	int bare_fd = bpf_program__fd(bare->progs.bare_pass);
+	double ratio[BENCH_RUNS], ns[BENCH_RUNS], before, own, after;
+	int len = 0, tries;
+
+	ours->bss->sample_threshold = threshold;
+	bench_once(ours_fd, f);
+	for (tries = 0; len < BENCH_RUNS && tries < 10 * BENCH_RUNS; tries++) {
+		before = bench_once(bare_fd, f);
+		own = bench_once(ours_fd, f);
+		after = bench_once(bare_fd, f);
+		if (before < 0 || own < 0 || after < 0)
+			continue;
+		ns[len] = own;
+		ratio[len++] = own / ((before + after) / 2);
+	}
+	if (!len) {
+		printf("%-28s no clean sample: BPF statistics are switched on\n", name);
+		return;
+	}
+	qsort(ratio, len, sizeof(*ratio), bench_compare);
+	qsort(ns, len, sizeof(*ns), bench_compare);
+	printf("%-28s %6.1f ns  %5.2f x bare [%.2f..%.2f]\n", name, ns[len / 2], ratio[len / 2],
+	       ratio[len / 10], ratio[len - 1 - len / 10]);
+}
+
+int main(void)
+{
+	struct flow_bpf *ours = flow_bpf__open();
+	struct bare_bpf *bare = bare_bpf__open_and_load();
+	static struct frame ipv4, ipv6, tagged;
+	uint32_t zero = 0;
+	int ring;
+
+	if (!ours || !bare)
+		goto fail;
+	bpf_map__set_max_entries(ours->maps.flow_states, 65536);
+	if (flow_bpf__load(ours))
+		goto fail;
+	ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "bench_ring", 0, 0, 16 << 20, NULL);
+	bpf_map_update_elem(bpf_map__fd(ours->maps.flow_rings), &zero, &ring, BPF_ANY);
+	frame_make(&ipv4, FRAME_IPV4_UDP);
+	frame_make(&ipv6, FRAME_IPV6_UDP);
+	frame_make(&tagged, FRAME_QINQ_IPV6_UDP);
+	bench_case("not kept, IPv4", ours, bare, FLOW_R_MASK, &ipv4);
+	bench_case("not kept, IPv6", ours, bare, FLOW_R_MASK, &ipv6);
+	bench_case("not kept, QinQ + IPv6", ours, bare, FLOW_R_MASK, &tagged);
+	bench_case("kept, one hot flow, IPv4", ours, bare, 0, &ipv4);
+	flow_bpf__destroy(ours);
+	bare_bpf__destroy(bare);
+	return EXIT_SUCCESS;
+fail:
+	fprintf(stderr, "bench_kern: cannot load the programs (root?)\n");
+	return EXIT_FAILURE;
+}

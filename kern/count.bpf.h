@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * count - the slot of the log2 size histogram.
+ */
+#ifndef KERN_COUNT_BPF_H
+#define KERN_COUNT_BPF_H
+
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+
+#include "kern/flow_abi.h"
+
+/* floor(log2) by de Bruijn multiplication: branches would be mispredicted on mixed sizes. Not
+ * static: a small constant table would land in a mergeable section, which breaks the object's BTF.
+ */
+const volatile __u8 count_log2[32] = {0, 9,  1,	 10, 13, 21, 2,	 29, 11, 14, 16, 18, 22, 25, 3, 30,
+				      8, 12, 20, 28, 15, 17, 24, 7,  19, 27, 23, 6,  26, 5,  4, 31};
+
+/* ceil(log2 bytes), at most the last slot; 0 and 1 go to slot 0. */
+static __always_inline __u32 count_size_slot(__u32 bytes)
+{
+	__u32 x = bytes - 1, slot;
+
+	if (bytes < 2)
+		return 0;
+	x |= x >> 1;
+	x |= x >> 2;
+	x |= x >> 4;
+	x |= x >> 8;
+	x |= x >> 16;
+	slot = count_log2[(x * 0x07C4ACDDu) >> 27] + 1;
+	return slot < FLOW_SIZE_SLOTS ? slot : FLOW_SIZE_SLOTS - 1;
+}
+
+#endif /* KERN_COUNT_BPF_H */

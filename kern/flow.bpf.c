@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * flow - the programs: count every packet, keep one flow in N, pass everything.
+ *
+ *   packet ─► parse ─► count ─► hash ≥ threshold? ─► flow state ─► record
+ *                        │              │ no: counted as not kept
+ *                        └ exact, per CPU
+ *
+ * The path of a packet that is not kept stays small: nothing of it is gathered. The kept path is a
+ * function of its own that parses again; keeping a tuple alive for every packet costs more.
+ * Whatever happens, the verdict is "go on".
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+#include "kern/count.bpf.h"
+#include "kern/flow_abi.h"
+#include "kern/hash.bpf.h"
+#include "kern/maps.bpf.h"
+#include "kern/parse.bpf.h"
+#include "kern/state.bpf.h"
+
+char flow_license[] SEC("license") = "Dual BSD/GPL";
+
+/* Frames up to this length are linear in any driver we know of; a longer one is asked for its true
+ * length, since data_end - data ends at its first fragment. */
+#define LINEAR_SURE 1536
+
+static __always_inline __u64 flow_hash(const struct pkt_buff *buff, const struct pkt *p)
+{
+	struct pkt_ports ports = pkt_ports(buff, p);
+	__u64 a[2], b[2];
+
+	if (p->net == FLOW_NET_IPV4) {
+		struct iphdr *ip = buff->data + p->l3;
+
+		if ((void *)(ip + 1) > buff->end)
+			return 0;
+		return hash_flow(hash_word4(p->proto, ip->saddr, ports.source),
+				 hash_word4(p->proto, ip->daddr, ports.dest), site_key);
+	} else {
+		struct ipv6hdr *ip = buff->data + p->l3;
+
+		if ((void *)(ip + 1) > buff->end)
+			return 0;
+		__builtin_memcpy(a, &ip->saddr, 16);
+		__builtin_memcpy(b, &ip->daddr, 16);
+		return hash_flow(hash_word6(p->proto, a[0], a[1], ports.source, site_key),
+				 hash_word6(p->proto, b[0], b[1], ports.dest, site_key), site_key);
+	}
+}
+
+/* Counts; returns whether the packet belongs to a kept flow, and then its hash. */
+static __always_inline bool flow_count(const struct pkt_buff *b, const struct pkt *p,
+				       enum flow_hook hook, __u32 pkts, __u64 bytes,
+				       __u64 *ret_hash)
+{
+	__u32 index = flow_counter_index(if_slot, hook, p->net, p->transport);
+	struct flow_counter *c = bpf_map_lookup_elem(&flow_counters, &index);
+
+	if (!c)
+		return false;
+	c->bytes += bytes;
+	c->size[count_size_slot(pkts > 1 ? bytes / pkts : bytes)] += pkts;
+	if (!p->is_flow || (if_is_looped && hook == FLOW_TRANSMIT)) {
+		c->no_flow += pkts;
+		return false;
+	}
+	*ret_hash = flow_hash(b, p);
+	if ((*ret_hash & FLOW_R_MASK) < sample_threshold) {
+		c->not_kept += pkts;
+		return false;
+	}
+	c->kept += pkts;
+	return true;
+}
+
+static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt *p,
+				      enum flow_hook hook, __u64 hash, __u32 pkts, __u32 bytes)
+{
+	struct state_pkt sp = {.hash = hash, .pkts = pkts, .bytes = bytes, .hook = hook};
+
+	if (!p->is_flow || !state_read(b, p, &sp))
+		return;
+	sp.mono_ns = bpf_ktime_get_ns();
+	state_account(&sp);
+}
+
+static __always_inline struct pkt_buff flow_buff_xdp(struct xdp_md *ctx)
+{
+	return (struct pkt_buff){
+	    .data = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end, .xdp = ctx};
+}
+
+static __always_inline struct pkt_buff flow_buff_skb(struct __sk_buff *skb)
+{
+	return (struct pkt_buff){
+	    .data = (void *)(long)skb->data, .end = (void *)(long)skb->data_end, .skb = skb};
+}
+
+static __noinline int flow_keep_xdp(struct xdp_md *ctx, __u64 hash, __u32 bytes)
+{
+	struct pkt_buff b = flow_buff_xdp(ctx);
+	struct pkt p;
+
+	pkt_parse(&b, if_is_l3, &p);
+	flow_keep(&b, &p, FLOW_RECEIVE, hash, 1, bytes);
+	return 0;
+}
+
+static __noinline int flow_keep_tc(struct __sk_buff *skb, enum flow_hook hook, __u64 hash,
+				   __u32 pkts, __u32 bytes)
+{
+	struct pkt_buff b = flow_buff_skb(skb);
+	struct pkt p;
+
+	pkt_parse(&b, if_is_l3, &p);
+	flow_keep(&b, &p, hook, hash, pkts, bytes);
+	return 0;
+}
+
+/* The same way for a buffer whose headers are not linear: on a copy of them. */
+static __noinline int flow_watch_copy(struct __sk_buff *skb, enum flow_hook hook, __u32 pkts,
+				      __u32 bytes)
+{
+	struct headers_copy *copy;
+	struct pkt_buff b = {.skb = skb};
+	__u32 len = skb->len, zero = 0;
+	struct pkt p;
+	__u64 hash;
+
+	copy = bpf_map_lookup_elem(&headers_copies, &zero);
+	if (!copy)
+		return 0;
+	if (len > sizeof(copy->data))
+		len = sizeof(copy->data);
+	if (len < 1 || bpf_skb_load_bytes(skb, 0, copy->data, len))
+		len = 0;
+	b.data = copy->data;
+	b.end = copy->data + len;
+	pkt_parse(&b, if_is_l3, &p);
+	if (flow_count(&b, &p, hook, pkts, bytes, &hash))
+		flow_keep(&b, &p, hook, hash, pkts, bytes);
+	return 0;
+}
+
+/* Length of all headers that each segment of a train repeats. */
+static __always_inline __u32 flow_header_bytes(struct __sk_buff *skb, const struct pkt *p)
+{
+	__u8 offset;
+
+	if (p->transport == FLOW_TRANSPORT_TCP &&
+	    !bpf_skb_load_bytes(skb, p->l4 + 12, &offset, sizeof(offset)))
+		return p->l4 + (offset >> 4) * 4;
+	return p->l4 + 8;
+}
+
+/* How many packets on the wire a buffer stands for, and their bytes. */
+static __always_inline __u32 flow_wire_pkts(struct __sk_buff *skb, enum flow_hook hook,
+					    const struct pkt *p, __u64 *ret_bytes)
+{
+	__u32 pkts = skb->gso_segs > 1 ? skb->gso_segs : 1;
+	__u64 bytes = skb->len;
+	__u32 header;
+
+	if (skb->gso_size && p->is_flow) {
+		header = flow_header_bytes(skb, p);
+		if (skb->gso_segs == 0 && skb->len > header) { /* made by a guest or a tun device */
+			pkts = (skb->len - header + skb->gso_size - 1) / skb->gso_size;
+			stat_add(FLOW_STAT_GSO_DODGY, 1);
+		}
+		bytes += (__u64)(pkts - 1) * header;
+	}
+	if (hook == FLOW_TRANSMIT && skb->wire_len > bytes)
+		bytes = skb->wire_len; /* the stack's own sum knows tunnels too */
+	if (skb->vlan_present) /* the tag is beside the buffer, and on the wire in each packet */
+		bytes += 4 * (__u64)pkts;
+	*ret_bytes = bytes;
+	return pkts;
+}
+
+static __always_inline int flow_watch_tc(struct __sk_buff *skb, enum flow_hook hook)
+{
+	struct pkt_buff b = flow_buff_skb(skb);
+	__u64 bytes, hash;
+	struct pkt p;
+	__u32 pkts;
+
+	pkt_parse(&b, if_is_l3, &p);
+	pkts = flow_wire_pkts(skb, hook, &p, &bytes);
+	if (!p.is_flow && b.data + skb->len > b.end)
+		flow_watch_copy(skb, hook, pkts, bytes);
+	else if (flow_count(&b, &p, hook, pkts, bytes, &hash))
+		flow_keep_tc(skb, hook, hash, pkts, bytes);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("xdp.frags")
+int ringspan_xdp(struct xdp_md *ctx)
+{
+	struct pkt_buff b = flow_buff_xdp(ctx);
+	__u32 bytes = b.end - b.data;
+	struct pkt p;
+	__u64 hash;
+
+	pkt_parse(&b, if_is_l3, &p);
+	if (p.ip_end > bytes || bytes > LINEAR_SURE)
+		bytes = bpf_xdp_get_buff_len(ctx);
+	if (flow_count(&b, &p, FLOW_RECEIVE, 1, bytes, &hash))
+		flow_keep_xdp(ctx, hash, bytes);
+	return XDP_PASS;
+}
+
+SEC("tc")
+int ringspan_tc_rx(struct __sk_buff *skb)
+{
+	return flow_watch_tc(skb, FLOW_RECEIVE);
+}
+
+SEC("tc")
+int ringspan_tc_tx(struct __sk_buff *skb)
+{
+	return flow_watch_tc(skb, FLOW_TRANSMIT);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "tests/options_run.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "user/options.h"
+
+extern char **environ;
+
+static void dump(const struct options *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->interfaces_len; i++)
+		printf("if=%s\n", o->interfaces[i]);
+	printf("mode=%d attach=%d\n", o->xdp_mode, o->xdp_attach);
+	printf("n=%" PRIu64 " threshold=%" PRIx64 " th=%s\n", o->sample_n, o->sample_threshold,
+	       o->sample_th);
+	printf("key=%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "\n", o->site_key[0],
+	       o->site_key[1], o->site_key[2], o->site_key[3]);
+	printf("workers=%u flows=%u ring=%u\n", o->workers, o->max_flows, o->ring_bytes);
+	printf("active=%u idle=%u tcp=%u\n", o->active_timeout_ms, o->idle_timeout_ms,
+	       o->tcp_idle_timeout_ms);
+	printf("console=%d otlp=%d gzip=%d\n", o->export_console, o->export_otlp, o->otlp_gzip);
+	for (i = 0; i < 3; i++)
+		printf("url%zu=%s\n", i, o->otlp_url[i] ? o->otlp_url[i] : "-");
+	for (i = 0; i < o->otlp_headers_len; i++)
+		printf("header %s=%s\n", o->otlp_headers[i].name, o->otlp_headers[i].value);
+	for (i = 0; i < o->resource_len; i++)
+		printf("resource%zu %s=%s\n", i, o->resource[i].name, o->resource[i].value);
+	printf("timeout=%u interval=%u duration=%u shutdown=%u verbosity=%d\n", o->otlp_timeout_ms,
+	       o->interval_ms, o->duration_ms, o->shutdown_timeout_ms, o->verbosity);
+}
+
+static void read_all(FILE *f, char *text, size_t cap)
+{
+	size_t len;
+
+	rewind(f);
+	len = fread(text, 1, cap - 1, f);
+	text[len] = '\0';
+	fclose(f);
+}
+
+void options_run(struct options_result *r, const char *args)
+{
+	char copy[1024], *argv[32] = {(char *)"ringspan"}, *rest = copy, *word;
+	FILE *out = tmpfile(), *err = tmpfile();
+	struct options *o;
+	int argc = 1, status;
+	pid_t pid;
+
+	snprintf(copy, sizeof(copy), "%s", args);
+	while ((word = strsep(&rest, " ")))
+		if (*word)
+			argv[argc++] = word;
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		dup2(fileno(out), STDOUT_FILENO);
+		dup2(fileno(err), STDERR_FILENO);
+		if (options_parse(&o, argc, argv))
+			_exit(99);
+		dump(o);
+		options_destroy(o);
+		fflush(stdout);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	r->code = WEXITSTATUS(status);
+	read_all(out, r->out, sizeof(r->out));
+	read_all(err, r->err, sizeof(r->err));
+}
+
+void check_contains(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("no '%s' in:\n%s", part, text);
+}
+
+void check_lacks(const char *text, const char *part)
+{
+	if (strstr(text, part))
+		fail_msg("'%s' should not be in:\n%s", part, text);
+}
+
+void check_runs(const char *args, const char *part)
+{
+	struct options_result r;
+
+	options_run(&r, args);
+	if (r.code)
+		fail_msg("%s: exit %d: %s", args, r.code, r.err);
+	check_contains(r.out, part);
+	assert_string_equal(r.err, "");
+}
+
+void check_warns(const char *args, const char *part, const char *warning)
+{
+	struct options_result r;
+
+	options_run(&r, args);
+	assert_int_equal(r.code, 0);
+	check_contains(r.out, part);
+	check_contains(r.err, "ringspan: warning: ");
+	check_contains(r.err, warning);
+}
+
+void check_refused(const char *args, const char *given, const char *reason)
+{
+	struct options_result r;
+	const char *newline;
+
+	options_run(&r, args);
+	if (r.code != 64)
+		fail_msg("%s: exit %d, not 64: %s", args, r.code, r.err);
+	assert_int_equal(strncmp(r.err, "ringspan: error: ", 17), 0);
+	newline = strchr(r.err, '\n');
+	assert_non_null(newline);
+	assert_string_equal(newline, "\n");
+	check_contains(r.err, given);
+	check_contains(r.err, reason);
+	assert_string_equal(r.out, "");
+}
+
+int clear_environment(void **state)
+{
+	char name[128];
+	char **e = environ;
+
+	(void)state;
+	while (*e) {
+		if (strncmp(*e, "OTEL_", 5)) {
+			e++;
+			continue;
+		}
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(*e, "="), *e);
+		unsetenv(name);
+		e = environ;
+	}
+	return 0;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "user/ledger.h"
+
+/* A run that lost something of everything, and says so. */
+static struct ledger closed_ledger(void)
+{
+	struct ledger l = {
+	    .pkts_seen = 1000,
+	    .pkts_kept = 600,
+	    .pkts_not_kept = 390,
+	    .pkts_no_flow = 10,
+	    .pkts_ended = 595,
+	    .pkts_held = 2,
+	    .kern.stat = {[FLOW_STAT_STATE_FULL] = 9, [FLOW_STAT_STATELESS_LOST] = 3},
+	    .records_submitted = 200,
+	    .records_lost = 7,
+	    .records_consumed = 195,
+	    .records_strangers = 1,
+	    .records_held = 4,
+	    .spans_made = 50,
+	    .spans_unencodable = 1,
+	    .spans_waiting = 2,
+	    .spans_unsent = 3,
+	    .has_otlp = true,
+	    .has_console = true,
+	    .signal =
+		{
+		    [OTLP_TRACES] = {.submitted = 44,
+				     .exported = 20,
+				     .rejected = 5,
+				     .dropped = {1, 2, 3, 4},
+				     .queued = 9},
+		    [OTLP_METRICS] = {.submitted = 30, .exported = 30},
+		},
+	    .console_printed = 40,
+	    .console_skipped = 10,
+	    .flows_begun = 45,
+	    .flows_ended = 44,
+	    .flows_held = 1,
+	};
+
+	return l;
+}
+
+static const struct ledger_row *find(const struct ledger_row *rows, unsigned len, const char *stage)
+{
+	unsigned i;
+
+	for (i = 0; i < len; i++)
+		if (!strcmp(rows[i].stage, stage))
+			return &rows[i];
+	fail_msg("no row '%s'", stage);
+	return NULL;
+}
+
+static bool is_closed(const struct ledger *l, const char *stage)
+{
+	struct ledger_row rows[LEDGER_ROWS_MAX];
+	unsigned len = ledger_rows(l, rows);
+
+	return find(rows, len, stage)->is_closed;
+}
+
+static void print(const struct ledger *l, char *text, size_t cap, bool *ret_closed)
+{
+	FILE *f = fmemopen(text, cap, "w");
+
+	assert_non_null(f);
+	*ret_closed = ledger_print(l, f);
+	fclose(f);
+}
+
+static void test_ledger_closes_when_all_is_accounted_for(void **state)
+{
+	static const char *const stages[] = {"packets",	      "kept_packets", "flows",
+					     "records",	      "spans",	      "spans_otlp",
+					     "metric_points", "spans_console"};
+	struct ledger l = closed_ledger();
+	struct ledger_row rows[LEDGER_ROWS_MAX];
+	unsigned len = ledger_rows(&l, rows), i;
+
+	(void)state;
+	assert_int_equal(len, LEDGER_ROWS_MAX);
+	for (i = 0; i < len; i++) {
+		assert_string_equal(rows[i].stage, stages[i]);
+		if (!rows[i].is_closed)
+			fail_msg("%s is not closed", rows[i].stage);
+	}
+}
+
+/* Every number of the balance counts: one more anywhere opens exactly its rows. */
+static void test_ledger_notices_each_number(void **state)
+{
+	struct ledger l = closed_ledger();
+	const struct {
+		uint64_t *number;
+		const char *row;
+	} numbers[] = {
+	    {&l.pkts_seen, "packets"},
+	    {&l.pkts_kept, "packets"},
+	    {&l.pkts_kept, "kept_packets"},
+	    {&l.pkts_not_kept, "packets"},
+	    {&l.pkts_no_flow, "packets"},
+	    {&l.pkts_ended, "kept_packets"},
+	    {&l.pkts_held, "kept_packets"},
+	    {(uint64_t *)&l.kern.stat[FLOW_STAT_STATELESS_LOST], "kept_packets"},
+	    {&l.flows_begun, "flows"},
+	    {&l.flows_ended, "flows"},
+	    {&l.flows_held, "flows"},
+	    {&l.records_submitted, "records"},
+	    {&l.records_consumed, "records"},
+	    {&l.records_strangers, "records"},
+	    {&l.records_held, "records"},
+	    {&l.spans_made, "spans"},
+	    {&l.spans_made, "spans_console"},
+	    {&l.spans_unencodable, "spans"},
+	    {&l.spans_waiting, "spans"},
+	    {&l.spans_unsent, "spans"},
+	    {&l.signal[OTLP_TRACES].submitted, "spans"},
+	    {&l.signal[OTLP_TRACES].submitted, "spans_otlp"},
+	    {&l.signal[OTLP_TRACES].exported, "spans_otlp"},
+	    {&l.signal[OTLP_TRACES].rejected, "spans_otlp"},
+	    {&l.signal[OTLP_TRACES].queued, "spans_otlp"},
+	    {&l.signal[OTLP_TRACES].dropped[OTLP_DROP_SHUTDOWN], "spans_otlp"},
+	    {&l.signal[OTLP_METRICS].submitted, "metric_points"},
+	    {&l.signal[OTLP_METRICS].dropped[OTLP_DROP_REFUSED], "metric_points"},
+	    {&l.console_printed, "spans_console"},
+	    {&l.console_skipped, "spans_console"},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		++*numbers[i].number;
+		if (is_closed(&l, numbers[i].row))
+			fail_msg("number %zu does not count in %s", i, numbers[i].row);
+		--*numbers[i].number;
+		assert_true(is_closed(&l, numbers[i].row));
+	}
+}
+
+/* A record that found no room goes in and is lost: it changes the row, not the balance. */
+static void test_ledger_ring_loss_stays_balanced(void **state)
+{
+	struct ledger l = closed_ledger();
+	uint64_t lost = ledger_lost(&l);
+
+	(void)state;
+	l.records_lost += 5;
+	assert_true(is_closed(&l, "records"));
+	assert_int_equal(ledger_lost(&l), lost + 5);
+}
+
+static void test_ledger_lost_leaves_out_what_was_meant(void **state)
+{
+	struct ledger l = closed_ledger();
+
+	(void)state;
+	assert_int_equal(ledger_lost(&l), 3 + 7 + 1 + 1 + 3 + 5 + 10);
+	l.pkts_not_kept += 100;
+	l.console_skipped += 100;
+	assert_int_equal(ledger_lost(&l), 3 + 7 + 1 + 1 + 3 + 5 + 10);
+}
+
+static void test_ledger_on_the_way_is_held_while_running(void **state)
+{
+	struct ledger l = closed_ledger();
+	struct ledger_row rows[LEDGER_ROWS_MAX];
+	const struct ledger_row *r;
+	unsigned len;
+
+	(void)state;
+	l.pkts_seen += 20;
+	l.pkts_kept += 20;
+	l.is_running = true;
+	len = ledger_rows(&l, rows);
+	r = find(rows, len, "kept_packets");
+	assert_true(r->is_closed);
+	assert_int_equal(r->held, 22);
+	/* too much is never right, nor is a gap in one consistent reading */
+	l.pkts_ended += 100;
+	assert_false(is_closed(&l, "kept_packets"));
+	l.signal[OTLP_TRACES].exported--;
+	assert_false(is_closed(&l, "spans_otlp"));
+}
+
+static void test_ledger_has_only_rows_that_apply(void **state)
+{
+	struct ledger l = closed_ledger();
+	struct ledger_row rows[LEDGER_ROWS_MAX];
+
+	(void)state;
+	l.has_otlp = false;
+	assert_int_equal(ledger_rows(&l, rows), 5);
+	assert_string_equal(rows[4].stage, "spans_console");
+	l.has_console = false;
+	assert_int_equal(ledger_rows(&l, rows), 4);
+	l.has_otlp = true;
+	assert_int_equal(ledger_rows(&l, rows), 7);
+}
+
+static void test_ledger_prints_a_table_that_adds_up(void **state)
+{
+	struct ledger l = closed_ledger();
+	char text[4096], *line, *rest = text, stage[32];
+	unsigned long long in, out, held, aside, lost;
+	unsigned rows = 0;
+	bool closed;
+
+	(void)state;
+	print(&l, text, sizeof(text), &closed);
+	assert_true(closed);
+	assert_non_null(strstr(text, "  not_sampled=390  no_flow=10\n"));
+	assert_non_null(strstr(text, "  ring_full=7  strangers=1\n"));
+	assert_non_null(strstr(text, "note: 9 packets met a full flow map (--max-flows)\n"));
+	line = strsep(&rest, "\n");
+	assert_int_equal(strncmp(line, "stage ", 6), 0);
+	while ((line = strsep(&rest, "\n")) && strncmp(line, "note: ", 6)) {
+		assert_int_equal(sscanf(line, "%31s %llu %llu %llu %llu %llu", stage, &in, &out,
+					&held, &aside, &lost),
+				 6);
+		assert_int_equal(in, out + held + aside + lost);
+		rows++;
+	}
+	assert_int_equal(rows, 8);
+	assert_string_equal(rest, "ledger: closed\n");
+}
+
+static void test_ledger_names_rows_that_do_not_close(void **state)
+{
+	struct ledger l = closed_ledger();
+	const char *end = "ledger: NOT CLOSED (packets, records)\n";
+	char text[4096];
+	bool closed;
+
+	(void)state;
+	l.pkts_seen += 2;
+	l.records_consumed += 3;
+	print(&l, text, sizeof(text), &closed);
+	assert_false(closed);
+	assert_non_null(strstr(text, "missing=2\n"));
+	assert_non_null(strstr(text, "missing=-3\n"));
+	assert_true(strlen(text) > strlen(end));
+	assert_string_equal(text + strlen(text) - strlen(end), end);
+}
+
+static void test_ledger_of_an_idle_run_is_closed(void **state)
+{
+	struct ledger l = {0};
+	char text[4096];
+	bool closed;
+
+	(void)state;
+	print(&l, text, sizeof(text), &closed);
+	assert_true(closed);
+	assert_null(strstr(text, "note:"));
+	assert_null(strstr(text, "="));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_ledger_closes_when_all_is_accounted_for),
+	    cmocka_unit_test(test_ledger_notices_each_number),
+	    cmocka_unit_test(test_ledger_ring_loss_stays_balanced),
+	    cmocka_unit_test(test_ledger_lost_leaves_out_what_was_meant),
+	    cmocka_unit_test(test_ledger_on_the_way_is_held_while_running),
+	    cmocka_unit_test(test_ledger_has_only_rows_that_apply),
+	    cmocka_unit_test(test_ledger_prints_a_table_that_adds_up),
+	    cmocka_unit_test(test_ledger_names_rows_that_do_not_close),
+	    cmocka_unit_test(test_ledger_of_an_idle_run_is_closed),
+	};
+
+	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
+}

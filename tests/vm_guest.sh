@@ -1,0 +1,152 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# What depends on the kernel: the programs load, attach in every way to a veth link, count exactly,
+# share the interface through libxdp's dispatcher, and leave nothing behind, killed or not. Runs as
+# root on the kernel that is there; vm_kernels.sh runs it on Debian's, in an emulated machine.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+pings=20
+pass=$build/tests/xdp_pass.bpf.o
+guests() { in_ns a xdp-loader status va | sed -nE 's/^ *=> +[0-9]+ +([^ ]+).*/\1/p' | sort | xargs; }
+guests_are() { [ "$(guests)" = "$1" ]; }
+xdp_is_native() { in_ns a ip -d link show dev va | grep -qE 'prog/xdp id|xdpdrv'; }
+xdp_is_free() { ! in_ns a ip -d link show dev va | grep -q 'prog/xdp'; }
+filters() { in_ns a tc filter show dev va "$1" | grep -c ' handle ' || :; }
+programs_are_gone() { ! bpftool prog show | grep -q ringspan_; }
+
+has_tcx=
+case $(uname -r) in
+[1-5].* | 6.[0-5].*) ;;
+*) has_tcx=1 ;;
+esac
+
+# A link over which only the pings of this test go, from b to a's va.
+network_make() {
+	ns_add a b
+	link_add_mute a va b vb
+	ip -n a addr add 10.77.1.1/24 dev va
+	ip -n b addr add 10.77.1.2/24 dev vb
+	ip -n a neigh replace 10.77.1.2 lladdr "$(mac_of b vb)" dev va nud permanent
+	ip -n b neigh replace 10.77.1.1 lladdr "$(mac_of a va)" dev vb nud permanent
+}
+
+ping_all() {
+	in_ns b ping -q -c "$pings" -i 0.02 -W 5 10.77.1.1 >"$dir/ping.log" ||
+		fail "ping: $(tail -n 3 "$dir/ping.log")"
+}
+
+passed() {
+	bpftool -j map dump name xdp_pass.bss |
+		"$py" -c 'import json, sys
+print(json.load(sys.stdin)[0]["formatted"]["value"][".bss"][0]["passed"])'
+}
+
+# Each ping is one packet in and one out, and all of them one flow.
+stop_and_count() { # NAME
+	local seen spans
+	ringspan_stop "$1"
+	seen=$(awk '$1 == "packets" { print $2 }' "$dir/$1.err")
+	[ "$seen" = $((2 * pings)) ] || fail "$1: ${seen:-no} packets in the ledger, not $((2 * pings))"
+	spans=$(grep -c '10\.77\.1\.2.*10\.77\.1\.1' "$dir/$1.out" || :)
+	[ "$spans" = 1 ] || fail "$1: $spans span lines of the pings, not 1"
+}
+
+filters_are() { # INGRESS EGRESS
+	[ "$(filters ingress) $(filters egress)" = "$1 $2" ] ||
+		fail "$(filters ingress) filters on ingress and $(filters egress) on egress, not $1 and $2"
+}
+
+# Where there is no TCX, TC programs are clsact filters.
+filters_are_attached() { if [ -n "$has_tcx" ]; then filters_are 0 0; else filters_are "$@"; fi; }
+
+nothing_is_left() {
+	wait_for 20 "no XDP program on va" xdp_is_free
+	filters_are 0 0
+	wait_for 20 "no program of ringspan's in the kernel" programs_are_gone
+}
+
+check_programs() {
+	"$build/tests/test_kern" >"$dir/test_kern.err" 2>&1 || fail "test_kern: exit code $?"
+	say "test_kern passes"
+}
+
+check_native() {
+	ringspan_start native a --interface va --xdp-mode native --xdp-attach link --exporter console
+	xdp_is_native || fail "no native XDP program on va"
+	filters_are_attached 0 1
+	ping_all
+	stop_and_count native
+	nothing_is_left
+	say "native XDP and TC egress: $pings pings counted exactly"
+}
+
+check_tc() {
+	ringspan_start tc a --interface va --xdp-mode tc --exporter console
+	xdp_is_free || fail "an XDP program on va"
+	filters_are_attached 1 1
+	ping_all
+	stop_and_count tc
+	nothing_is_left
+	say "TC both ways: $pings pings counted exactly"
+}
+
+kill_hard() { # NAME
+	kill -KILL "${pid_of[$1]}"
+	wait_exit "$1" 20
+}
+
+# What a link holds goes with its process; what stays is replaced by the next start, not added to.
+check_kill() { # NAME FILTERS-ON-INGRESS OPTION…
+	local name=$1 ingress=$2
+	shift 2
+	ringspan_start "$name-1" a --interface va --exporter console "$@"
+	kill_hard "$name-1"
+	wait_for 20 "no XDP program on va after a kill" xdp_is_free
+	filters_are_attached "$ingress" 1
+	ringspan_start "$name-2" a --interface va --exporter console "$@"
+	filters_are_attached "$ingress" 1
+	ping_all
+	stop_and_count "$name-2"
+	nothing_is_left
+	say "killed in the mode $name: nothing doubled, nothing left"
+}
+
+check_dispatcher() {
+	local before
+	in_ns a xdp-loader load -m native va "$pass" || fail "xdp-loader load: exit code $?"
+	guests_are xdp_pass || fail "XDP programs before the start: $(guests)"
+
+	ringspan_start shared a --interface va --xdp-attach dispatcher --exporter console
+	guests_are "ringspan_xdp xdp_pass" || fail "XDP programs after the start: $(guests)"
+	before=$(passed)
+	ping_all
+	[ $(($(passed) - before)) = "$pings" ] || fail "the other program saw $before to $(passed) packets"
+	stop_and_count shared
+	guests_are xdp_pass || fail "XDP programs after the end: $(guests)"
+	say "the dispatcher's two programs both see $pings pings; the other one stays"
+
+	ringspan_start killed a --interface va --xdp-attach dispatcher --exporter console
+	kill_hard killed
+	guests_are "ringspan_xdp xdp_pass" || fail "XDP programs after a kill: $(guests)"
+	ringspan_start again a --interface va --xdp-attach dispatcher --exporter console
+	guests_are "ringspan_xdp xdp_pass" || fail "XDP programs after the next start: $(guests)"
+	before=$(passed)
+	ping_all
+	[ $(($(passed) - before)) = "$pings" ] || fail "the other program saw $before to $(passed) packets"
+	stop_and_count again
+	guests_are xdp_pass || fail "XDP programs at last: $(guests)"
+	in_ns a xdp-loader unload va --all || fail "xdp-loader unload: exit code $?"
+	nothing_is_left
+	say "killed in the dispatcher: the next start replaces what stayed"
+}
+
+begin "$@"
+need xdp-loader ping tc
+say "kernel $(uname -r)"
+network_make
+check_programs
+check_native
+check_tc
+check_kill native 0 --xdp-mode native --xdp-attach link
+check_kill tc 1 --xdp-mode tc
+check_dispatcher

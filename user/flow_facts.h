@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * flow_facts - what the totals of one flow say about it. Pure.
+ */
+#ifndef USER_FLOW_FACTS_H
+#define USER_FLOW_FACTS_H
+
+#include "user/flow_table.h"
+
+/* Packets known, both directions. */
+static inline uint64_t flow_pkts(const struct flow *f)
+{
+	return f->totals[0].pkts + f->totals[1].pkts;
+}
+
+/* When the last packet known was seen; never before the first. */
+static inline uint64_t flow_last_mono_ns(const struct flow *f)
+{
+	uint64_t last = f->info.first_mono_ns;
+
+	if (f->totals[0].last_mono_ns > last)
+		last = f->totals[0].last_mono_ns;
+	if (f->totals[1].last_mono_ns > last)
+		last = f->totals[1].last_mono_ns;
+	return last;
+}
+
+/* TCP that was reset, or closed from both sides. */
+bool flow_is_over(const struct flow *f);
+
+/* Sets f->initiator and f->initiator_known. */
+void flow_find_initiator(struct flow *f);
+
+#endif /* USER_FLOW_FACTS_H */

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "user/flow_life.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "user/flow_facts.h"
+
+/*
+ * Why no packet is counted twice or forgotten:
+ *
+ * A record carries the kernel's totals so far, so records may be lost or swap places: the larger
+ * totals are the newer ones. A peek or take is newer than any record and replaces what is known.
+ * What a flow reports last is what take() removed from the map, and the next packet of that tuple
+ * finds no entry: it begins another flow.
+ *
+ * A generation's final totals come in its LAST record. Normally it is in the ring before anything
+ * of the next one; where two CPUs swap them, whatever is newer waits for it, once, for linger_ns.
+ *
+ * A flow without kernel state (map full) is the sum of its records. If the kernel has an entry for
+ * it later, that one counts from zero: what was known becomes the base that its totals add to. A
+ * state is told from another one by the time of its first packet.
+ */
+
+/* ---- deadlines ---- */
+
+/* How long a flow in this state may be silent. */
+static uint64_t flow_patience(const struct flow_table *t, const struct flow *f)
+{
+	if (flow_is_over(f))
+		return t->opts.linger_ns;
+	if (f->key.proto == IPPROTO_TCP && f->totals[0].pkts && f->totals[1].pkts)
+		return t->opts.tcp_idle_timeout_ns;
+	return t->opts.idle_timeout_ns;
+}
+
+uint64_t flow_deadline(const struct flow_table *t, const struct flow *f)
+{
+	uint64_t last = flow_last_mono_ns(f), patience = flow_patience(t, f);
+
+	return last + patience < last ? UINT64_MAX : last + patience;
+}
+
+uint64_t flow_due_tick(const struct flow_table *t, const struct flow *f)
+{
+	uint64_t due = tick_after(flow_deadline(t, f));
+
+	/* one that is over is reported once it is silent, not in between */
+	return f->active_tick < due && !flow_is_over(f) ? f->active_tick : due;
+}
+
+/* ---- pool, index and wheel together ---- */
+
+void flow_schedule(struct flow_table *t, uint32_t i, uint64_t due_tick)
+{
+	flow_wheel_remove(&t->wheel, t->flows, i);
+	flow_wheel_insert(&t->wheel, t->flows, i, due_tick);
+}
+
+void flow_hasten(struct flow_table *t, uint32_t i)
+{
+	uint64_t due = flow_due_tick(t, &t->flows[i]);
+
+	if (due < flow_wheel_due(&t->wheel, &t->flows[i]))
+		flow_schedule(t, i, due);
+}
+
+void flow_renew(struct flow_table *t, struct flow *f, const struct flow_info *info)
+{
+	f->info = *info;
+	memset(f->totals, 0, sizeof(f->totals));
+	memset(f->reported, 0, sizeof(f->reported));
+	f->is_incomplete = f->awaits_last = false;
+	f->reports = 0;
+	f->report_mono_ns = f->tag = f->tag_bits = 0;
+	f->active_tick = tick_after(info->first_mono_ns) + t->active_ticks;
+	t->stats.flows_begun++;
+}
+
+static void flow_remove(struct flow_table *t, uint32_t i)
+{
+	struct flow *f = &t->flows[i];
+
+	flow_wheel_remove(&t->wheel, t->flows, i);
+	flow_index_remove(&t->index, flow_index_tag(f->info.hash, f->key.if_slot), i);
+	f->next = t->free;
+	t->free = i;
+}
+
+void flow_mark_incomplete(struct flow_table *t, uint32_t i, uint64_t state_mono_ns)
+{
+	t->flows[i].is_incomplete = true;
+	t->rest[i] = (struct flow_rest){ .state_mono_ns = state_mono_ns };
+}
+
+void flow_merge(struct flow_table *t, uint32_t i, const struct flow_info *info,
+		       const struct flow_totals totals[2], bool is_truth)
+{
+	static const struct flow_counts none[2];
+	struct flow *f = &t->flows[i];
+	const struct flow_counts *base = f->is_incomplete ? t->rest[i].base : none;
+	uint64_t before = flow_pkts(f);
+	int d;
+
+	if (!before) /* one that followed another flow knew little but when it began */
+		f->info = *info;
+	for (d = 0; d < 2; d++) {
+		struct flow_totals *to = &f->totals[d];
+		const struct flow_totals *from = &totals[d];
+
+		to->pkts = larger(base[d].pkts + from->pkts,
+				  is_truth ? f->reported[d].pkts : to->pkts);
+		to->bytes = larger(base[d].bytes + from->bytes,
+				   is_truth ? f->reported[d].bytes : to->bytes);
+		to->last_mono_ns = larger(from->last_mono_ns, to->last_mono_ns);
+		if (from->flags & FLOW_SAW_ISN)
+			to->isn = from->isn;
+		to->flags |= from->flags;
+	}
+	t->stats.pkts_held += flow_pkts(f) - before;
+}
+
+uint64_t flow_state_known(const struct flow_table *t, uint32_t i)
+{
+	return t->flows[i].is_incomplete ? t->rest[i].state_mono_ns :
+					   t->flows[i].info.first_mono_ns;
+}
+
+void flow_await_last(struct flow_table *t, uint32_t i, uint64_t now_mono_ns)
+{
+	t->flows[i].awaits_last = true;
+	flow_schedule(t, i, tick_after(now_mono_ns + t->opts.linger_ns));
+}
+
+bool flow_accepts(struct flow_table *t, uint32_t i, const struct flow_info *info)
+{
+	struct flow *f = &t->flows[i];
+	uint64_t known = flow_state_known(t, i);
+	int d;
+
+	if (info->first_mono_ns < known)
+		return false;
+	if (info->first_mono_ns == known || info->generation > f->info.generation)
+		return info->generation >= f->info.generation;
+	flow_mark_incomplete(t, i, info->first_mono_ns);
+	for (d = 0; d < 2; d++)
+		t->rest[i].base[d] = (struct flow_counts){ f->totals[d].pkts, f->totals[d].bytes };
+	f->info.generation = info->generation;
+	return true;
+}
+
+/* ---- reports ---- */
+
+void flow_report(struct flow_table *t, uint32_t i, enum flow_end_reason reason)
+{
+	struct flow *f = &t->flows[i];
+	struct flow_report r = {
+		.kind = FLOW_REPORT_ROOT,
+		.reason = reason,
+		.is_final = reason != FLOW_ACTIVE_TIMEOUT,
+		.start_mono_ns = f->info.first_mono_ns,
+		.end_mono_ns = flow_last_mono_ns(f),
+	};
+	int d;
+
+	if (f->reports && r.is_final) {
+		r.kind = FLOW_REPORT_END;
+	} else if (f->reports) {
+		r.kind = FLOW_REPORT_INTERVAL;
+		r.start_mono_ns = f->report_mono_ns;
+	}
+	flow_find_initiator(f);
+	t->stats.reports++;
+	t->ops.report(t->ops.ctx, f, &r);
+	for (d = 0; d < 2; d++)
+		f->reported[d] = (struct flow_counts){ f->totals[d].pkts, f->totals[d].bytes };
+	f->report_mono_ns = r.end_mono_ns;
+	f->reports++;
+}
+
+void flow_end(struct flow_table *t, uint32_t i, enum flow_end_reason reason)
+{
+	struct flow *f = &t->flows[i];
+	uint64_t pkts = flow_pkts(f);
+
+	flow_report(t, i, reason);
+	t->stats.flows_ended++;
+	t->stats.flows_incomplete += f->is_incomplete;
+	t->stats.flows_evicted += reason == FLOW_LACK_OF_RESOURCES;
+	t->stats.pkts_ended += pkts;
+	t->stats.pkts_held -= pkts;
+}
+
+void flow_succeed(struct flow_table *t, uint32_t i, const struct flow_info *info,
+			 const struct flow_totals totals[2], bool is_truth)
+{
+	flow_end(t, i, FLOW_END_DETECTED);
+	flow_renew(t, &t->flows[i], info);
+	flow_merge(t, i, info, totals, is_truth);
+}
+
+void flow_conclude(struct flow_table *t, uint32_t i, enum flow_end_reason reason,
+			  bool is_stopping)
+{
+	struct flow *f = &t->flows[i];
+	struct flow_state st;
+	int err;
+
+	err = t->ops.take(t->ops.ctx, &f->key, &st);
+	if (!err && flow_accepts(t, i, &st.info)) {
+		struct flow_totals totals[2] = { st.dir[0].totals, st.dir[1].totals };
+
+		if (st.info.generation == f->info.generation) {
+			flow_merge(t, i, &st.info, totals, true);
+		} else {
+			flow_succeed(t, i, &st.info, totals, true);
+			if (!is_stopping) {
+				flow_mark_incomplete(t, i, st.info.first_mono_ns);
+				flow_schedule(t, i, flow_due_tick(t, f));
+				return;
+			}
+		}
+	} else if (err == -ENOENT && !f->is_incomplete) {
+		flow_mark_incomplete(t, i, f->info.first_mono_ns);
+	}
+	if (flow_is_over(f) && reason != FLOW_LACK_OF_RESOURCES)
+		reason = FLOW_END_DETECTED;
+	flow_end(t, i, reason);
+	flow_remove(t, i);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * flow_names - every name that leaves in a span or a metric: a private part of flow_otlp.
+ *
+ * Standard names where OpenTelemetry has them (semantic conventions 1.44), flow.* as other flow
+ * tools emit them. They are expected to move: here, and nowhere else.
+ */
+#ifndef USER_FLOW_NAMES_H
+#define USER_FLOW_NAMES_H
+
+#include "otlp/otlp.h"
+
+/* Spans: who */
+#define NAME_SOURCE_ADDRESS OTLP_STR("source.address")
+#define NAME_SOURCE_PORT OTLP_STR("source.port")
+#define NAME_DESTINATION_ADDRESS OTLP_STR("destination.address")
+#define NAME_DESTINATION_PORT OTLP_STR("destination.port")
+#define NAME_CLIENT_ADDRESS OTLP_STR("client.address")
+#define NAME_CLIENT_PORT OTLP_STR("client.port")
+#define NAME_SERVER_ADDRESS OTLP_STR("server.address")
+#define NAME_SERVER_PORT OTLP_STR("server.port")
+#define NAME_DIRECTION OTLP_STR("flow.direction")
+#define NAME_COMMUNITY_ID OTLP_STR("flow.community_id")
+#define NAME_GENERATION OTLP_STR("flow.generation")
+
+/* Spans and metrics: what and where */
+#define NAME_TRANSPORT OTLP_STR("network.transport")
+#define NAME_TYPE OTLP_STR("network.type")
+#define NAME_INTERFACE OTLP_STR("network.interface.name")
+#define NAME_IO_DIRECTION OTLP_STR("network.io.direction")
+
+/* Spans: how much, how it went */
+#define NAME_PACKETS_TOTAL OTLP_STR("flow.packets.total")
+#define NAME_BYTES_TOTAL OTLP_STR("flow.bytes.total")
+#define NAME_REVERSE_PACKETS_TOTAL OTLP_STR("flow.reverse.packets.total")
+#define NAME_REVERSE_BYTES_TOTAL OTLP_STR("flow.reverse.bytes.total")
+#define NAME_PACKETS_DELTA OTLP_STR("flow.packets.delta")
+#define NAME_BYTES_DELTA OTLP_STR("flow.bytes.delta")
+#define NAME_REVERSE_PACKETS_DELTA OTLP_STR("flow.reverse.packets.delta")
+#define NAME_REVERSE_BYTES_DELTA OTLP_STR("flow.reverse.bytes.delta")
+#define NAME_END_REASON OTLP_STR("flow.end_reason")
+#define NAME_INCOMPLETE OTLP_STR("flow.incomplete")
+#define NAME_TCP_FLAGS OTLP_STR("flow.tcp.flags")
+#define NAME_REVERSE_TCP_FLAGS OTLP_STR("flow.reverse.tcp.flags")
+#define NAME_ICMP_TYPE OTLP_STR("flow.icmp.type")
+#define NAME_ICMP_CODE OTLP_STR("flow.icmp.code")
+#define NAME_SAMPLING_MODE OTLP_STR("flow.sampling.mode")
+#define NAME_SAMPLING_INTERVAL OTLP_STR("flow.sampling.interval")
+
+/* Metrics of the links */
+#define NAME_XDP_PACKETS OTLP_STR("xdp.packets.total")
+#define NAME_XDP_BYTES OTLP_STR("xdp.bytes.total")
+#define NAME_XDP_RATE OTLP_STR("xdp.packets.rate")
+#define NAME_XDP_SIZE OTLP_STR("xdp.packet.size")
+
+/* Metrics of ringspan itself */
+#define NAME_PACKETS OTLP_STR("ringspan.packets")
+#define NAME_RECORDS OTLP_STR("ringspan.records")
+#define NAME_RECORDS_HELD OTLP_STR("ringspan.records.held")
+#define NAME_LOSSES OTLP_STR("ringspan.losses")
+#define NAME_SPANS OTLP_STR("ringspan.spans")
+#define NAME_FLOWS OTLP_STR("ringspan.flows")
+#define NAME_FLOWS_HELD OTLP_STR("ringspan.flows.held")
+#define NAME_RING_PRESSURE OTLP_STR("ringspan.ring.pressure")
+#define NAME_RATE_IN_FORCE OTLP_STR("ringspan.sampling.interval")
+#define NAME_QUEUE_ITEMS OTLP_STR("ringspan.queue.items")
+#define NAME_QUEUE_BYTES OTLP_STR("ringspan.queue.bytes")
+#define NAME_CPU_TIME OTLP_STR("ringspan.process.cpu.time")
+#define NAME_MEMORY OTLP_STR("ringspan.process.memory")
+#define NAME_CLOCK_STEPS OTLP_STR("ringspan.clock.steps")
+#define NAME_STAGE OTLP_STR("stage")
+#define NAME_REASON OTLP_STR("reason")
+#define NAME_SIGNAL OTLP_STR("signal")
+
+#endif /* USER_FLOW_NAMES_H */

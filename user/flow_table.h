@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * flow_table - the flows one worker is watching: records in, reports out.
+ *
+ * Fixed capacity, memory touched only as flows arrive, no clock, no I/O, no locks: the caller
+ * passes the time, reaches the kernel's flow map through two callbacks, and keeps each table on
+ * one thread. The kernel's state is the truth: records only say that there is something to know,
+ * and the last totals are taken from the map when a flow ends.
+ */
+#ifndef USER_FLOW_TABLE_H
+#define USER_FLOW_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kern/flow_abi.h"
+
+/* IPFIX flowEndReason (RFC 5102 5.11.3), in words: see flow_end_reason_name(). */
+enum flow_end_reason {
+	FLOW_IDLE_TIMEOUT,
+	FLOW_ACTIVE_TIMEOUT, /* goes on: an interval, not an end */
+	FLOW_END_DETECTED,   /* TCP: RST, FIN both ways, or the next connection on the tuple */
+	FLOW_FORCED_END,     /* ringspan stops */
+	FLOW_LACK_OF_RESOURCES,
+	FLOW_END_REASON_MAX
+};
+
+struct flow_counts {
+	uint64_t pkts;
+	uint64_t bytes;
+};
+
+/* One flow: a connection, or what passed between two endpoints until it fell silent. What a record
+ * touches comes first. */
+struct flow {
+	struct flow_key key;
+	struct flow_info info; /* first time, hash, threshold in force, generation, first sender */
+	struct flow_totals totals[2]; /* by endpoint, the newest known */
+	uint8_t initiator;        /* endpoint that is the source: the opener where known, else the
+				   * first one seen */
+	bool initiator_known;     /* SYN, SYN/ACK or an ICMP request told it */
+	bool is_incomplete;       /* without kernel state at some time: totals from records alone */
+	bool awaits_last;         /* private: the next generation was seen before the end of this */
+	uint32_t reports;         /* so far */
+	struct flow_counts reported[2]; /* as of the last report; zero before the first */
+	int64_t clock_offset_ns;  /* unix = mono + this, fixed at the first record */
+	uint64_t report_mono_ns;  /* end of the last report; 0: nothing reported yet */
+	uint64_t tag;             /* the reporter's own, kept between reports; 0 at first */
+	uint8_t tag_bits;         /* the same, eight bits more */
+	uint8_t pad;
+	uint16_t slot;            /* private, as what follows: the timing wheel's */
+	uint32_t next, prev;
+	uint64_t active_tick;     /* when the next interval report is due */
+};
+
+enum flow_report_kind {
+	FLOW_REPORT_ROOT,     /* the first of this flow; the only one of a short flow */
+	FLOW_REPORT_INTERVAL, /* a further one, the flow goes on */
+	FLOW_REPORT_END       /* the last one of a flow that had a root before */
+};
+
+struct flow_report {
+	enum flow_report_kind kind;
+	enum flow_end_reason reason; /* FLOW_ACTIVE_TIMEOUT: the flow goes on */
+	bool is_final;               /* no report of this flow follows */
+	uint64_t start_mono_ns;      /* ROOT, END: the flow's first packet; INTERVAL: where the last
+				      * report ended */
+	uint64_t end_mono_ns;        /* last packet known; never before the start */
+};
+
+struct flow_table_ops {
+	/* The kernel's state of @key: copied (peek), or copied and removed (take). 0; -ENOENT. */
+	int (*peek)(void *ctx, const struct flow_key *key, struct flow_state *ret);
+	int (*take)(void *ctx, const struct flow_key *key, struct flow_state *ret);
+	/* A report; flow->totals minus flow->reported is what is new since the last one. May set
+	 * flow->tag; @f is valid only during the call. */
+	void (*report)(void *ctx, struct flow *f, const struct flow_report *r);
+	void *ctx;
+};
+
+struct flow_table_opts {
+	size_t max_flows;           /* at least 1 */
+	uint64_t active_timeout_ns; /* a flow this long unreported gets an interval report */
+	uint64_t idle_timeout_ns;   /* silence that ends a flow: all but established TCP */
+	uint64_t tcp_idle_timeout_ns; /* same for TCP that carried packets both ways */
+	uint64_t linger_ns; /* silence after a TCP end before the state is taken; 2 s: the kernel
+			     * may still hold the element it looked up */
+};
+
+struct flow_table;
+
+/* 0 and *ret set, or -EINVAL, -ENOMEM. Free with flow_table_destroy(). */
+int flow_table_create(struct flow_table **ret, const struct flow_table_opts *opts,
+		      const struct flow_table_ops *ops);
+void flow_table_destroy(struct flow_table *t); /* NULL is allowed; reports nothing */
+
+/* Accounts @n records (version already checked), prefetching in batches of 32. @clock_offset_ns is
+ * used for flows that begin here. A full table ends the flow nearest to its timeout with
+ * FLOW_LACK_OF_RESOURCES to make room. */
+void flow_table_add(struct flow_table *t, const struct flow_record *const *records, size_t n,
+		    int64_t clock_offset_ns);
+
+/* Takes up a flow found in the kernel's map, if it is not known: its records were lost. */
+void flow_table_adopt(struct flow_table *t, const struct flow_key *key,
+		      const struct flow_state *state, int64_t clock_offset_ns);
+
+/* Reports what is due at @now_mono_ns: timeouts, ends, intervals. Handles at most @budget flows;
+ * returns how many, so that the caller can drain the ring in between. */
+size_t flow_table_advance(struct flow_table *t, uint64_t now_mono_ns, size_t budget);
+
+/* Ends all flows: FLOW_END_DETECTED for those that had ended, FLOW_FORCED_END for the others. */
+void flow_table_finish(struct flow_table *t);
+
+struct flow_table_stats {
+	uint64_t flows_begun;
+	uint64_t flows_ended;    /* final reports made */
+	uint64_t flows_held;     /* = begun - ended */
+	uint64_t reports;        /* spans asked for, all kinds */
+	uint64_t pkts_ended;     /* packets in final reports */
+	uint64_t pkts_held;      /* packets known of flows held */
+	uint64_t records;        /* taken by flow_table_add */
+	uint64_t records_late;   /* of those: of a generation that had ended already */
+	uint64_t flows_adopted;
+	uint64_t flows_incomplete; /* ended flows whose totals came from records alone */
+	uint64_t flows_evicted;  /* ended by FLOW_LACK_OF_RESOURCES */
+};
+void flow_table_stats(const struct flow_table *t, struct flow_table_stats *ret);
+
+const char *flow_end_reason_name(enum flow_end_reason r); /* "idle timeout", … */
+
+#endif /* USER_FLOW_TABLE_H */

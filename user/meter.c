@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * All numbers of a moment are read together; sums start when the programs were loaded. Metrics go
+ * out as one request, unless it would be larger than a server is sure to take.
+ */
+#include "user/meter.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "user/clock.h"
+#include "user/flow_otlp.h"
+#include "user/log.h"
+
+#define METER_REQUEST_BYTES (1024 * 1024)
+
+struct meter {
+	struct meter_opts opts;
+	struct flow_otlp *otlp;
+	struct clock_sync clock;
+	uint64_t start_unix_ns;
+	uint64_t shown_mono_ns, exported_mono_ns;
+	size_t counters_len;
+	struct flow_counter *now; /* read in this tick */
+	struct flow_counter *shown; /* at the last console status */
+	struct flow_counter *exported; /* at the last export */
+	struct otlp_batch batch;
+	bool has_batch;
+	bool is_final; /* everything upstream has stopped */
+};
+
+int meter_create(struct meter **ret, const struct meter_opts *opts)
+{
+	struct flow_otlp_opts otlp = {};
+	struct meter *m = calloc(1, sizeof(*m));
+	int err = -ENOMEM;
+
+	if (!m)
+		return err;
+	m->opts = *opts;
+	clock_sync_init(&m->clock);
+	m->shown_mono_ns = m->exported_mono_ns = clock_mono_ns();
+	m->start_unix_ns = m->exported_mono_ns + m->clock.offset_ns;
+	m->counters_len = probe_interfaces(opts->probe) * FLOW_COUNTERS_PER_IF;
+	m->now = calloc(m->counters_len, sizeof(*m->now));
+	m->shown = calloc(m->counters_len, sizeof(*m->shown));
+	m->exported = calloc(m->counters_len, sizeof(*m->exported));
+	if (!m->now || !m->shown || !m->exported)
+		goto fail;
+	err = flow_otlp_create(&m->otlp, &otlp);
+	if (err)
+		goto fail;
+	*ret = m;
+	return 0;
+fail:
+	meter_destroy(m);
+	return err;
+}
+
+void meter_destroy(struct meter *m)
+{
+	if (!m)
+		return;
+	flow_otlp_destroy(m->otlp);
+	free(m->now);
+	free(m->shown);
+	free(m->exported);
+	free(m);
+}
+
+static uint64_t meter_pkts(const struct flow_counter *c)
+{
+	uint64_t pkts = 0;
+	unsigned s;
+
+	for (s = 0; s < FLOW_SIZE_SLOTS; s++)
+		pkts += c->size[s];
+	return pkts;
+}
+
+/* Packets and bytes of one direction of one interface. */
+static void meter_sum(const struct flow_counter *counters, size_t slot, enum flow_hook hook,
+		      uint64_t *ret_pkts, uint64_t *ret_bytes)
+{
+	__u32 first = flow_counter_index(slot, hook, 0, 0), i;
+
+	*ret_pkts = *ret_bytes = 0;
+	for (i = first; i < first + FLOW_NET_MAX * FLOW_TRANSPORT_MAX; i++) {
+		*ret_pkts += meter_pkts(&counters[i]);
+		*ret_bytes += counters[i].bytes;
+	}
+}
+
+static void meter_rate(const struct meter *m, size_t slot, enum flow_hook hook, double seconds,
+		       uint64_t *ret_pkts, uint64_t *ret_bytes, double *ret_pps, double *ret_bps)
+{
+	uint64_t pkts, bytes;
+
+	meter_sum(m->shown, slot, hook, &pkts, &bytes);
+	meter_sum(m->now, slot, hook, ret_pkts, ret_bytes);
+	*ret_pps = (double)(*ret_pkts - pkts) / seconds;
+	*ret_bps = (double)(*ret_bytes - bytes) * 8 / seconds;
+}
+
+static void meter_show(struct meter *m, const struct ledger *l, uint64_t now_mono_ns)
+{
+	double seconds = (double)(now_mono_ns - m->shown_mono_ns) / 1e9;
+	struct console_rates rates[FLOW_MAX_IFS];
+	struct console_status status = {
+	    .interfaces = rates,
+	    .interfaces_len = probe_interfaces(m->opts.probe),
+	    .flows_held = l->flows_held,
+	    .flows_ended = l->flows_ended,
+	    .lost = ledger_lost(l),
+	};
+	size_t i;
+
+	if (seconds < 0.1)
+		return;
+	for (i = 0; i < status.interfaces_len; i++) {
+		struct console_rates *r = &rates[i];
+
+		r->if_name = probe_interface_name(m->opts.probe, i);
+		meter_rate(m, i, FLOW_RECEIVE, seconds, &r->rx_pkts, &r->rx_bytes, &r->rx_pps,
+			   &r->rx_bps);
+		meter_rate(m, i, FLOW_TRANSMIT, seconds, &r->tx_pkts, &r->tx_bytes, &r->tx_pps,
+			   &r->tx_bps);
+	}
+	console_status(m->opts.console, &status);
+	memcpy(m->shown, m->now, m->counters_len * sizeof(*m->now));
+	m->shown_mono_ns = now_mono_ns;
+}
+
+static void meter_submit(struct meter *m)
+{
+	size_t items = m->batch.items, size;
+
+	if (!m->has_batch)
+		return;
+	m->has_batch = false;
+	size = otlp_batch_end(&m->batch);
+	if (!size ||
+	    otlp_exporter_submit(m->opts.exporter, OTLP_METRICS, m->batch.data, size, items))
+		free(m->batch.data);
+}
+
+static int meter_begin(struct meter *m)
+{
+	uint8_t *data = malloc(METER_REQUEST_BYTES);
+	int err;
+
+	if (!data)
+		return -ENOMEM;
+	err = otlp_batch_begin(&m->batch, m->opts.encoder, OTLP_METRICS, data, METER_REQUEST_BYTES);
+	if (err)
+		free(data);
+	else
+		m->has_batch = true;
+	return err;
+}
+
+static int meter_emit(void *ctx, const struct otlp_metric *metric)
+{
+	struct meter *m = ctx;
+	int err = m->has_batch ? 0 : meter_begin(m);
+
+	if (!err)
+		err = otlp_batch_add_metric(&m->batch, metric);
+	if (err == -ENOSPC) {
+		meter_submit(m);
+		err = meter_begin(m);
+		if (!err)
+			err = otlp_batch_add_metric(&m->batch, metric);
+	}
+	return err;
+}
+
+static uint64_t meter_rss_bytes(void)
+{
+	unsigned long long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%*u %llu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static double meter_cpu_seconds(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+/* How full the fullest ring is, 0..1. */
+static double meter_ring_pressure(const struct meter *m)
+{
+	const struct options *o = m->opts.options;
+	struct flow_ring_stats ring;
+	struct worker_stats stats;
+	double fullest = 0, share;
+	uint64_t seen;
+	unsigned w;
+
+	for (w = 0; w < o->workers; w++) {
+		worker_stats(m->opts.workers[w], &stats);
+		seen = stats.records_consumed + stats.records_strangers;
+		if (probe_read_ring_stats(m->opts.probe, w, &ring) || ring.submitted <= seen)
+			continue;
+		share = (double)(ring.submitted - seen) * (sizeof(struct flow_record) + 8) /
+			o->ring_bytes;
+		if (share > fullest)
+			fullest = share > 1 ? 1 : share;
+	}
+	return fullest;
+}
+
+static void meter_export(struct meter *m, const struct ledger *l, uint64_t now_mono_ns)
+{
+	const char *names[FLOW_MAX_IFS];
+	struct flow_otlp_snapshot s = {
+	    .start_unix_ns = m->start_unix_ns,
+	    .time_unix_ns = now_mono_ns + m->clock.offset_ns,
+	    .interfaces = probe_interfaces(m->opts.probe),
+	    .if_names = names,
+	    .counters = m->now,
+	    .previous = m->exported,
+	    .elapsed_ns = now_mono_ns - m->exported_mono_ns,
+	    .ledger = l,
+	    .sample_n = m->opts.options->sample_n,
+	    .cpu_seconds = meter_cpu_seconds(),
+	    .rss_bytes = meter_rss_bytes(),
+	    .ring_pressure = meter_ring_pressure(m),
+	};
+	size_t i;
+	int err;
+
+	for (i = 0; i < s.interfaces; i++)
+		names[i] = probe_interface_name(m->opts.probe, i);
+	err = flow_otlp_metrics(m->otlp, &s, meter_emit, m);
+	if (err)
+		log_warn("some metrics could not be encoded: %s", strerror(-err));
+	meter_submit(m);
+	memcpy(m->exported, m->now, m->counters_len * sizeof(*m->now));
+	m->exported_mono_ns = now_mono_ns;
+}
+
+void meter_tick(struct meter *m, uint64_t now_mono_ns, bool is_final)
+{
+	struct ledger l;
+
+	m->is_final = is_final;
+	if (clock_sync_update(&m->clock, now_mono_ns))
+		log_warn(
+		    "the wall clock stepped by %lld ms: flows that began before keep their time",
+		    (long long)(m->clock.last_step_ns / 1000000));
+	meter_ledger(m, &l);
+	if (m->opts.console)
+		meter_show(m, &l, now_mono_ns);
+	if (m->opts.exporter && (is_final || now_mono_ns - m->exported_mono_ns >=
+						 m->opts.options->interval_ms * 1000000ULL))
+		meter_export(m, &l, now_mono_ns);
+}
+
+static void meter_add_worker(struct ledger *l, const struct worker_stats *s)
+{
+	l->records_consumed += s->records_consumed;
+	l->records_strangers += s->records_strangers;
+	l->pkts_ended += s->table.pkts_ended;
+	l->pkts_held += s->table.pkts_held;
+	l->spans_made += s->spans_made;
+	l->spans_unencodable += s->spans_unencodable;
+	l->spans_waiting += s->spans_waiting;
+	l->spans_unsent += s->spans_unsent;
+	l->flows_begun += s->table.flows_begun;
+	l->flows_ended += s->table.flows_ended;
+	l->flows_held += s->table.flows_held;
+	l->flows_adopted += s->table.flows_adopted;
+	l->flows_incomplete += s->table.flows_incomplete;
+	l->flows_evicted += s->table.flows_evicted;
+}
+
+void meter_ledger(struct meter *m, struct ledger *ret)
+{
+	struct flow_ring_stats ring;
+	struct worker_stats stats;
+	uint64_t seen;
+	unsigned w;
+	size_t i;
+
+	/* downstream first: what moves on meanwhile then shows as held, never as missing */
+	*ret = (struct ledger){.is_running = !m->is_final,
+			       .has_otlp = m->opts.exporter,
+			       .has_console = m->opts.console};
+	for (i = 0; m->opts.exporter && i < OTLP_SIGNAL_MAX; i++)
+		otlp_exporter_stats(m->opts.exporter, i, &ret->signal[i]);
+	if (m->opts.console)
+		console_counts(m->opts.console, &ret->console_printed, &ret->console_skipped);
+	for (w = 0; w < m->opts.options->workers; w++) {
+		worker_stats(m->opts.workers[w], &stats);
+		meter_add_worker(ret, &stats);
+		if (!probe_read_ring_stats(m->opts.probe, w, &ring)) {
+			ret->records_submitted += ring.submitted;
+			ret->records_lost += ring.lost_full;
+		}
+	}
+	seen = ret->records_consumed + ret->records_strangers;
+	/* at the end the rings are drained: what is missing then is missing */
+	if (!m->is_final && ret->records_submitted > seen)
+		ret->records_held = ret->records_submitted - seen;
+	ret->clock_steps = m->clock.steps;
+	probe_read_stats(m->opts.probe, &ret->kern);
+	probe_read_counters(m->opts.probe, m->now);
+	for (i = 0; i < m->counters_len; i++) {
+		ret->pkts_seen += meter_pkts(&m->now[i]);
+		ret->pkts_kept += m->now[i].kept;
+		ret->pkts_not_kept += m->now[i].not_kept;
+		ret->pkts_no_flow += m->now[i].no_flow;
+	}
+}

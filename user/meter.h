@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * meter - counters, ledger and own cost → metric points, each interval. Main thread.
+ */
+#ifndef USER_METER_H
+#define USER_METER_H
+
+#include "otlp/encode.h"
+#include "otlp/exporter.h"
+#include "user/console.h"
+#include "user/ledger.h"
+#include "user/options.h"
+#include "user/probe.h"
+#include "user/worker.h"
+
+struct meter;
+
+struct meter_opts {
+	const struct options *options;
+	struct probe *probe;
+	struct worker *const *workers;
+	const struct otlp_encoder *encoder; /* NULL: no OTLP */
+	struct otlp_exporter *exporter;     /* NULL: no OTLP */
+	struct console *console;            /* NULL: no console */
+};
+
+/* 0 and *ret set, -ENOMEM. What @opts points to is borrowed. */
+int meter_create(struct meter **ret, const struct meter_opts *opts);
+void meter_destroy(struct meter *m); /* NULL is allowed */
+
+/* Once a second or so: console rates; metrics when the interval has passed. @is_final: the programs
+ * are detached and the workers have stopped; the last metrics leave at once. */
+void meter_tick(struct meter *m, uint64_t now_mono_ns, bool is_final);
+
+/* The balance now; exact once everything has stopped. */
+void meter_ledger(struct meter *m, struct ledger *ret);
+
+#endif /* USER_METER_H */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * options - argv and the OTEL_* environment → one immutable struct. The only module that parses
+ * or validates what a person wrote. Options win over variables, which win over defaults.
+ */
+#ifndef USER_OPTIONS_H
+#define USER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kern/flow_abi.h"
+
+enum options_xdp_mode {
+	OPTIONS_XDP_AUTO,
+	OPTIONS_XDP_NATIVE,
+	OPTIONS_XDP_TC,
+	OPTIONS_XDP_GENERIC
+};
+
+enum options_xdp_attach {
+	OPTIONS_ATTACH_AUTO, /* own link, the dispatcher where others are */
+	OPTIONS_ATTACH_LINK,
+	OPTIONS_ATTACH_DISPATCHER
+};
+
+struct options_pair {
+	char *name;
+	char *value;
+};
+
+struct options {
+	const char *interfaces[FLOW_MAX_IFS];
+	size_t interfaces_len; /* at least 1, all different; existence is checked by probe */
+	enum options_xdp_mode xdp_mode;
+	enum options_xdp_attach xdp_attach;
+
+	uint64_t sample_n;         /* one flow in N */
+	uint64_t sample_threshold; /* 56-bit rejection threshold of 1/N, rounded as OpenTelemetry
+				    * does */
+	char sample_th[15];        /* the same as `th`: "fd70a"; "0" for 1/1 */
+	uint64_t site_key[4];      /* from --site-key, else random */
+
+	unsigned workers;
+	uint32_t max_flows;  /* concurrent kept flows */
+	uint32_t ring_bytes; /* per worker, a power of two of pages */
+	uint32_t active_timeout_ms, idle_timeout_ms, tcp_idle_timeout_ms;
+
+	bool export_console, export_otlp;
+	char *otlp_url[3];         /* by enum otlp_signal; NULL: not exported */
+	struct options_pair *otlp_headers; /* values are secrets */
+	size_t otlp_headers_len;
+	bool otlp_gzip;
+	uint32_t otlp_timeout_ms;
+	uint32_t interval_ms;      /* metrics */
+	struct options_pair *resource; /* attributes; service.name is always the first */
+	size_t resource_len;
+
+	uint32_t duration_ms; /* 0: until a signal */
+	uint32_t shutdown_timeout_ms;
+	int verbosity; /* enum log_level */
+};
+
+/* Parses; on --help, --version or an error it prints and ends the process as argp does (0, or 64
+ * for usage). Warnings about the environment go to log. Free with options_destroy(). */
+int options_parse(struct options **ret, int argc, char **argv);
+void options_destroy(struct options *o); /* NULL is allowed; wipes secrets */
+
+/* Parts that are tested alone. 0, or -EINVAL and @why says what is wrong and what is right. */
+#define OPTIONS_WHY_CAP 200
+int options_parse_sample(const char *text, uint64_t *ret_n, char why[OPTIONS_WHY_CAP]);
+void options_sample_threshold(uint64_t n, uint64_t *ret_threshold, char ret_th[15]);
+
+#endif /* USER_OPTIONS_H */

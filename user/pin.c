@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "user/pin.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <linux/magic.h>
+
+#define PIN_LOCK_DIR "/run/ringspan"
+
+int pin_lock(struct pin_lock *l, const char *name, int *ret_owner)
+{
+	struct stat held, there;
+	char pid[16] = "";
+	int fd;
+
+	l->fd = -1;
+	*ret_owner = 0;
+	if (mkdir(PIN_LOCK_DIR, 0755) && errno != EEXIST)
+		return -errno;
+	snprintf(l->path, sizeof(l->path), PIN_LOCK_DIR "/%s.lock", name);
+	for (;;) {
+		fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		if (fd < 0)
+			return -errno;
+		if (flock(fd, LOCK_EX | LOCK_NB)) {
+			if (pread(fd, pid, sizeof(pid) - 1, 0) > 0)
+				*ret_owner = atoi(pid);
+			close(fd);
+			return -EBUSY;
+		}
+		/* an owner that ended meanwhile has removed the file that we locked: again */
+		if (!fstat(fd, &held) && !stat(l->path, &there) && held.st_ino == there.st_ino)
+			break;
+		close(fd);
+	}
+	snprintf(pid, sizeof(pid), "%d\n", getpid());
+	if (ftruncate(fd, 0) || pwrite(fd, pid, strlen(pid), 0) < 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	l->fd = fd;
+	return 0;
+}
+
+void pin_unlock(struct pin_lock *l)
+{
+	if (l->fd < 0)
+		return;
+	unlink(l->path);
+	close(l->fd);
+	l->fd = -1;
+}
+
+int pin_map(struct pin_map *p, int map_fd)
+{
+	char name[32];
+	struct statfs fs;
+	struct stat st;
+	int owner, err;
+
+	p->lock.fd = -1;
+	p->path[0] = '\0';
+	if (statfs(PIN_BPFFS, &fs) || fs.f_type != BPF_FS_MAGIC || stat(PIN_BPFFS, &st))
+		return -ENOENT;
+	if (mkdir(PIN_DIR, 0755) && errno != EEXIST)
+		return -errno;
+	/* every bpffs mount is a place of its own */
+	snprintf(name, sizeof(name), "pin-%llx", (unsigned long long)st.st_dev);
+	err = pin_lock(&p->lock, name, &owner);
+	if (err)
+		snprintf(p->path, sizeof(p->path), PIN_DIR "/" PIN_MAP_NAME "_%d", getpid());
+	else
+		snprintf(p->path, sizeof(p->path), PIN_DIR "/" PIN_MAP_NAME);
+	unlink(p->path);
+	if (bpf_obj_pin(map_fd, p->path)) {
+		err = -errno;
+		p->path[0] = '\0';
+		pin_unlock(&p->lock);
+		return err;
+	}
+	return 0;
+}
+
+void pin_unmap(struct pin_map *p)
+{
+	if (p->path[0])
+		unlink(p->path);
+	p->path[0] = '\0';
+	pin_unlock(&p->lock);
+	rmdir(PIN_DIR); /* the last one takes the folder along */
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The ring is drained by the clock: a reader that sleeps between drains costs less and gets more
+ * through than one that polls or is woken, because it leaves the ring's cache lines alone. Records
+ * are copied out in groups, so that the table can prefetch a group before it works on it.
+ */
+#include "user/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <bpf/libbpf.h>
+
+#include "user/clock.h"
+#include "user/flow_otlp.h"
+#include "user/log.h"
+
+#define WORKER_GROUP 32 /* records handed to the table at once */
+#define WORKER_DRAIN 16384 /* records before the table's timers get their turn */
+#define WORKER_SLEEP_MIN_NS 200000 /* under load */
+#define WORKER_SLEEP_MAX_NS 4000000 /* idle; the ring must hold a burst this long */
+#define WORKER_ADVANCE_NS 10000000 /* timers */
+#define WORKER_ADVANCE_FLOWS 2048
+#define WORKER_SECOND_NS 1000000000ULL
+#define WORKER_PUBLISH_NS 50000000
+#define WORKER_BATCH_SPANS 512 /* as OTEL_BSP_MAX_EXPORT_BATCH_SIZE's default */
+#define WORKER_BATCH_BYTES (512 * 1024)
+
+struct worker {
+	struct worker_opts opts;
+	pthread_t thread;
+	bool is_started;
+	atomic_bool stop;
+
+	struct ring_buffer *ring;
+	struct flow_table *table;
+	struct flow_otlp *otlp;
+	struct clock_sync clock;
+	uint64_t now_mono_ns;
+
+	struct flow_record group[WORKER_GROUP];
+	const struct flow_record *group_ptrs[WORKER_GROUP];
+	size_t group_len;
+	size_t drained; /* in this turn */
+
+	struct otlp_batch batch;
+	bool has_batch;
+	uint64_t batch_begun_ns;
+
+	uint64_t lost_seen; /* records this ring had lost at the last sweep */
+	struct worker_stats stats;
+
+	pthread_mutex_t published_lock; /* guards the copy that others read */
+	struct worker_stats published;
+};
+
+static void worker_flush(struct worker *w)
+{
+	uint8_t *data = w->batch.data, *fit;
+	size_t items = w->batch.items, size;
+
+	if (!w->has_batch)
+		return;
+	w->has_batch = false;
+	w->stats.spans_waiting = 0;
+	size = otlp_batch_end(&w->batch);
+	if (!size) {
+		free(data);
+		return;
+	}
+	fit = realloc(data, size); /* it may wait in the queue for long */
+	if (fit)
+		data = fit;
+	if (otlp_exporter_submit(w->opts.exporter, OTLP_TRACES, data, size, items)) {
+		w->stats.spans_unsent += items;
+		free(data);
+	}
+}
+
+static int worker_begin_batch(struct worker *w)
+{
+	uint8_t *data;
+	int err;
+
+	if (w->has_batch)
+		return 0;
+	data = malloc(WORKER_BATCH_BYTES);
+	if (!data)
+		return -ENOMEM;
+	err = otlp_batch_begin(&w->batch, w->opts.encoder, OTLP_TRACES, data, WORKER_BATCH_BYTES);
+	if (err) {
+		free(data);
+		return err;
+	}
+	w->has_batch = true;
+	w->batch_begun_ns = w->now_mono_ns;
+	return 0;
+}
+
+static void worker_encode(struct worker *w, const struct otlp_span *span)
+{
+	int err = worker_begin_batch(w);
+
+	if (!err)
+		err = otlp_batch_add_span(&w->batch, span);
+	if (err == -ENOSPC) {
+		worker_flush(w);
+		err = worker_begin_batch(w);
+		if (!err)
+			err = otlp_batch_add_span(&w->batch, span);
+	}
+	if (err == -ENOMEM)
+		w->stats.spans_unsent++;
+	else if (err)
+		w->stats.spans_unencodable++;
+	w->stats.spans_waiting = w->has_batch ? w->batch.items : 0;
+	if (w->has_batch && w->batch.items >= WORKER_BATCH_SPANS)
+		worker_flush(w);
+}
+
+static void worker_report(void *ctx, struct flow *f, const struct flow_report *r)
+{
+	struct worker *w = ctx;
+	const struct otlp_span *span;
+	char line[512];
+
+	span = flow_otlp_span(w->otlp, f, r, probe_interface_name(w->opts.probe, f->key.if_slot));
+	w->stats.spans_made++;
+	if (w->opts.console) {
+		flow_otlp_line(span, line, sizeof(line));
+		console_span(w->opts.console, line, w->now_mono_ns);
+	}
+	if (w->opts.exporter)
+		worker_encode(w, span);
+}
+
+static int worker_peek(void *ctx, const struct flow_key *key, struct flow_state *ret)
+{
+	return probe_flow_peek(((struct worker *)ctx)->opts.probe, key, ret);
+}
+
+static int worker_take(void *ctx, const struct flow_key *key, struct flow_state *ret)
+{
+	return probe_flow_take(((struct worker *)ctx)->opts.probe, key, ret);
+}
+
+static void worker_end_group(struct worker *w)
+{
+	if (w->group_len)
+		flow_table_add(w->table, w->group_ptrs, w->group_len, w->clock.offset_ns);
+	w->group_len = 0;
+}
+
+static int worker_record(void *ctx, void *data, size_t size)
+{
+	const struct flow_record *r = data;
+	struct worker *w = ctx;
+
+	if (size != sizeof(*r) || r->version != FLOW_ABI_VERSION) {
+		w->stats.records_strangers++;
+	} else {
+		w->stats.records_consumed++;
+		w->group[w->group_len++] = *r;
+		if (w->group_len == WORKER_GROUP)
+			worker_end_group(w);
+	}
+	return ++w->drained < WORKER_DRAIN ? 0 : -EAGAIN; /* negative ends this drain */
+}
+
+/* Returns how many records there were. */
+static size_t worker_drain(struct worker *w)
+{
+	w->drained = 0;
+	ring_buffer__consume(w->ring);
+	worker_end_group(w);
+	return w->drained;
+}
+
+static void worker_adopt(void *ctx, const struct flow_key *key, const struct flow_state *s)
+{
+	struct worker *w = ctx;
+
+	if (((s->info.hash >> 56) * w->opts.options->workers) >> 8 == w->opts.index)
+		flow_table_adopt(w->table, key, s, w->clock.offset_ns);
+}
+
+/* Records were lost: flows may be in the map that nobody told us of. */
+static void worker_sweep_if_lost(struct worker *w)
+{
+	struct flow_ring_stats ring;
+
+	if (probe_read_ring_stats(w->opts.probe, w->opts.index, &ring) ||
+	    ring.lost_full == w->lost_seen)
+		return;
+	w->lost_seen = ring.lost_full;
+	probe_flow_each(w->opts.probe, worker_adopt, w);
+}
+
+static void worker_publish(struct worker *w)
+{
+	flow_table_stats(w->table, &w->stats.table);
+	w->stats.clock_steps = w->clock.steps;
+	pthread_mutex_lock(&w->published_lock);
+	w->published = w->stats;
+	pthread_mutex_unlock(&w->published_lock);
+}
+
+static void worker_sleep(uint64_t ns)
+{
+	struct timespec ts = {.tv_nsec = (long)ns};
+
+	nanosleep(&ts, NULL);
+}
+
+static void *worker_main(void *arg)
+{
+	uint64_t sleep_ns = WORKER_SLEEP_MIN_NS, advance_ns = 0, publish_ns = 0, sweep_ns = 0;
+	struct worker *w = arg;
+	size_t records, due;
+
+	prctl(PR_SET_NAME, "ringspan-worker");
+	prctl(PR_SET_TIMERSLACK, 10000UL);
+	while (!atomic_load(&w->stop)) {
+		w->now_mono_ns = clock_mono_ns();
+		clock_sync_update(&w->clock, w->now_mono_ns);
+		records = worker_drain(w);
+		due = 0;
+		if (w->now_mono_ns >= advance_ns) {
+			due = flow_table_advance(w->table, w->now_mono_ns, WORKER_ADVANCE_FLOWS);
+			if (due < WORKER_ADVANCE_FLOWS)
+				advance_ns = w->now_mono_ns + WORKER_ADVANCE_NS;
+		}
+		if (w->has_batch && w->now_mono_ns - w->batch_begun_ns >= WORKER_SECOND_NS)
+			worker_flush(w);
+		if (w->now_mono_ns >= sweep_ns) {
+			worker_sweep_if_lost(w);
+			sweep_ns = w->now_mono_ns + WORKER_SECOND_NS;
+		}
+		if (w->now_mono_ns >= publish_ns) {
+			worker_publish(w);
+			publish_ns = w->now_mono_ns + WORKER_PUBLISH_NS;
+		}
+		if (records >= WORKER_DRAIN || due >= WORKER_ADVANCE_FLOWS)
+			continue;
+		sleep_ns = records ? WORKER_SLEEP_MIN_NS : sleep_ns * 2;
+		if (sleep_ns > WORKER_SLEEP_MAX_NS)
+			sleep_ns = WORKER_SLEEP_MAX_NS;
+		worker_sleep(sleep_ns);
+	}
+	/* the programs are detached: what there is now is all there will be */
+	while (worker_drain(w) >= WORKER_DRAIN)
+		;
+	probe_flow_each(w->opts.probe, worker_adopt, w);
+	flow_table_finish(w->table);
+	worker_flush(w);
+	worker_publish(w);
+	return NULL;
+}
+
+static int worker_create_table(struct worker *w)
+{
+	const struct options *o = w->opts.options;
+	struct flow_table_opts opts = {
+	    /* flows that found no room in the kernel's map come on top of it */
+	    .max_flows = (size_t)o->max_flows + o->max_flows / 8 + 1,
+	    .active_timeout_ns = o->active_timeout_ms * 1000000ULL,
+	    .idle_timeout_ns = o->idle_timeout_ms * 1000000ULL,
+	    .tcp_idle_timeout_ns = o->tcp_idle_timeout_ms * 1000000ULL,
+	    .linger_ns = 2000000000ULL,
+	};
+	struct flow_table_ops ops = {
+	    .peek = worker_peek, .take = worker_take, .report = worker_report, .ctx = w};
+
+	return flow_table_create(&w->table, &opts, &ops);
+}
+
+int worker_start(struct worker **ret, const struct worker_opts *opts)
+{
+	struct flow_otlp_opts otlp = {
+	    .active_timeout_ns = opts->options->active_timeout_ms * 1000000ULL,
+	};
+	struct worker *w = calloc(1, sizeof(*w));
+	size_t i;
+	int err;
+
+	if (!w)
+		return -ENOMEM;
+	w->opts = *opts;
+	pthread_mutex_init(&w->published_lock, NULL);
+	for (i = 0; i < WORKER_GROUP; i++)
+		w->group_ptrs[i] = &w->group[i];
+	clock_sync_init(&w->clock);
+	memcpy(otlp.site_key, opts->options->site_key, sizeof(otlp.site_key));
+	err = worker_create_table(w);
+	if (err)
+		goto fail;
+	err = flow_otlp_create(&w->otlp, &otlp);
+	if (err)
+		goto fail;
+	w->ring = ring_buffer__new(probe_ring_fd(opts->probe, opts->index), worker_record, w, NULL);
+	if (!w->ring) {
+		err = -errno;
+		goto fail;
+	}
+	err = -pthread_create(&w->thread, NULL, worker_main, w);
+	if (err)
+		goto fail;
+	w->is_started = true;
+	*ret = w;
+	return 0;
+fail:
+	worker_destroy(w);
+	return err;
+}
+
+void worker_stop(struct worker *w)
+{
+	if (!w->is_started)
+		return;
+	atomic_store(&w->stop, true);
+	pthread_join(w->thread, NULL);
+	w->is_started = false;
+}
+
+void worker_destroy(struct worker *w)
+{
+	if (!w)
+		return;
+	worker_stop(w);
+	ring_buffer__free(w->ring);
+	flow_table_destroy(w->table);
+	flow_otlp_destroy(w->otlp);
+	pthread_mutex_destroy(&w->published_lock);
+	free(w);
+}
+
+void worker_stats(struct worker *w, struct worker_stats *ret)
+{
+	pthread_mutex_lock(&w->published_lock);
+	*ret = w->published;
+	pthread_mutex_unlock(&w->published_lock);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * worker - one thread: ring → flow_table → flow_otlp → encode → exporter and console.
+ *
+ * Workers share nothing with each other: own ring, table, batch, clock.
+ */
+#ifndef USER_WORKER_H
+#define USER_WORKER_H
+
+#include "otlp/encode.h"
+#include "otlp/exporter.h"
+#include "user/console.h"
+#include "user/flow_table.h"
+#include "user/options.h"
+#include "user/probe.h"
+
+struct worker;
+
+struct worker_opts {
+	unsigned index; /* which ring, and which share of the flows: 0..workers-1 */
+	const struct options *options;
+	struct probe *probe;
+	const struct otlp_encoder *encoder; /* NULL: no OTLP */
+	struct otlp_exporter *exporter;     /* NULL: no OTLP */
+	struct console *console;            /* NULL: no console */
+};
+
+/* Starts the thread. All that @opts points to must outlive it. 0 and *ret set, or -errno. */
+int worker_start(struct worker **ret, const struct worker_opts *opts);
+
+/* After probe_detach(): drains the ring, takes all flows out of the map, hands the last batch to
+ * the exporter, ends the thread. The counts stay readable. */
+void worker_stop(struct worker *w);
+void worker_destroy(struct worker *w); /* NULL is allowed; stops */
+
+struct worker_stats {
+	struct flow_table_stats table;
+	uint64_t records_consumed;
+	uint64_t records_strangers; /* wrong size or version */
+	uint64_t spans_made;
+	uint64_t spans_unencodable;
+	uint64_t spans_waiting; /* in the batch that is not full yet */
+	uint64_t spans_unsent;  /* the exporter would not take them: it was stopped, no memory */
+	uint64_t clock_steps;
+};
+/* A consistent reading, at most 100 ms old while the worker runs. Any thread. */
+void worker_stats(struct worker *w, struct worker_stats *ret);
+
+#endif /* USER_WORKER_H */
