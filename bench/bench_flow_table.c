@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Records a second that one flow table takes, at random over flows that live at once, and the memory
+ * of a flow. The reference is a dependent random load from an array of the same size: what a cache
+ * miss costs on this machine at this moment. Reference and candidate alternate; medians of 7 runs.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/flow_table.h"
+
+#define RUNS 7
+#define DRAIN 256      /* records handed over at once, as a ring drain does */
+#define RING 65536     /* records prepared, about 10 MB: they come from memory, as in a ring */
+#define RECORDS 4000000
+
+static int no_state(void *ctx, const struct flow_key *key, struct flow_state *ret)
+{
+	(void)ctx;
+	(void)key;
+	memset(ret, 0, sizeof(*ret));
+	return -1;
+}
+
+static void no_report(void *ctx, struct flow *f, const struct flow_report *r)
+{
+	(void)ctx;
+	(void)f;
+	(void)r;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static size_t rss_bytes(void)
+{
+	size_t pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f) {
+		if (fscanf(f, "%*s %zu", &pages) != 1)
+			pages = 0;
+		fclose(f);
+	}
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+	x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+	return x ^ (x >> 31);
+}
+
+static void fill(struct flow_record *r, uint32_t flow, uint64_t pkts)
+{
+	memset(r, 0, sizeof(*r));
+	r->version = FLOW_ABI_VERSION;
+	memcpy(r->key.addr[0], &flow, sizeof(flow));
+	r->key.addr[1][0] = 10;
+	r->key.proto = 6;
+	r->key.family = 4;
+	r->info.hash = mix(flow + 1);
+	r->info.first_mono_ns = 1000000000;
+	r->mono_ns = 2000000000;
+	r->totals[0].pkts = pkts;
+	r->totals[0].last_mono_ns = r->mono_ns;
+	r->totals[0].flags = FLOW_TCP_ACK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double d = *(const double *)a - *(const double *)b;
+
+	return (d > 0) - (d < 0);
+}
+
+static double reference_ns(size_t flows)
+{
+	size_t len = flows * sizeof(struct flow) / sizeof(uint64_t), i;
+	static uint64_t *array, at;
+	static size_t array_len;
+	uint64_t start;
+
+	if (array_len != len) {
+		free(array);
+		array = calloc(len, sizeof(*array));
+		array_len = len;
+		if (!array)
+			exit(1);
+		for (i = 0; i < len; i++)
+			array[i] = mix(i);
+	}
+	start = now_ns();
+	for (i = 0; i < 1000000; i++)
+		at = array[(at + i) % len];
+	return (now_ns() - start) / 1e6;
+}
+
+static double candidate_ns(struct flow_table *t, struct flow_record *ring,
+			   const struct flow_record **list, size_t flows)
+{
+	uint64_t total = 0, start;
+	size_t i, done;
+	static uint64_t round;
+
+	for (done = 0; done < RECORDS; done += RING) {
+		round++;
+		for (i = 0; i < RING; i++)
+			fill(&ring[i], mix(round * RING + i) % flows, round + 2);
+		start = now_ns();
+		for (i = 0; i < RING; i += DRAIN)
+			flow_table_add(t, list + i, DRAIN, 0);
+		total += now_ns() - start;
+	}
+	return (double)total / done;
+}
+
+static void run(size_t flows)
+{
+	struct flow_table_opts opts = { .max_flows = flows, .active_timeout_ns = 60000000000,
+					.idle_timeout_ns = 15000000000,
+					.tcp_idle_timeout_ns = 300000000000,
+					.linger_ns = 2000000000 };
+	struct flow_table_ops ops = { .peek = no_state, .take = no_state, .report = no_report };
+	struct flow_record *ring = malloc(RING * sizeof(*ring));
+	const struct flow_record **list = malloc(RING * sizeof(*list));
+	double ref[RUNS], own[RUNS], ratio[RUNS];
+	struct flow_table *t;
+	size_t i, before;
+
+	if (!ring || !list || flow_table_create(&t, &opts, &ops))
+		exit(1);
+	for (i = 0; i < RING; i++)
+		list[i] = &ring[i];
+	memset(ring, 1, RING * sizeof(*ring));
+	before = rss_bytes();
+	for (i = 0; i < flows; i++) {
+		fill(&ring[i % RING], i, 1);
+		flow_table_add(t, list + i % RING, 1, 0);
+	}
+	before = rss_bytes() - before;
+	for (i = 0; i < RUNS; i++) {
+		ref[i] = reference_ns(flows);
+		own[i] = candidate_ns(t, ring, list, flows);
+		ratio[i] = own[i] / ((ref[i] + reference_ns(flows)) / 2);
+	}
+	qsort(ref, RUNS, sizeof(*ref), by_value);
+	qsort(own, RUNS, sizeof(*own), by_value);
+	qsort(ratio, RUNS, sizeof(*ratio), by_value);
+	printf("%7zu flows: %5.1f M records/s [%.1f..%.1f], %.1f ns a record, "
+	       "%.2f [%.2f..%.2f] random loads of %.0f ns; %zu bytes of memory a flow\n",
+	       flows, 1e3 / own[RUNS / 2], 1e3 / own[RUNS - 1], 1e3 / own[0], own[RUNS / 2],
+	       ratio[RUNS / 2], ratio[0], ratio[RUNS - 1], ref[RUNS / 2], before / flows);
+	flow_table_destroy(t);
+	free(list);
+	free(ring);
+}
+
+int main(void)
+{
+	run(65536);
+	run(1000000);
+	return 0;
+}
