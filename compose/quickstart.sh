@@ -43,7 +43,7 @@ log=$repo/build/quickstart.log
 mkdir -p "$repo/build"
 echo "==> building ringspan in build/release"
 (cd "$repo" && cmake --preset release >"$log" 2>&1 &&
-	cmake --build --preset release >>"$log" 2>&1) || {
+	cmake --build --preset release --target ringspan >>"$log" 2>&1) || {
 	tail -n 30 "$log" >&2
 	echo "quickstart: the build failed" >&2
 	exit 1
@@ -99,10 +99,10 @@ done
 
 a=$name-a-$$ b=$name-b-$$
 begin=$(mktemp -u /tmp/ringspan-demo.XXXXXX)
-in_ns() { # not "ip netns exec": that hides the bpffs
+in_ns() { # not "ip netns exec": that hides the bpffs; to be run in the background
 	local ns=$1
 	shift
-	nsenter --net="/run/netns/$ns" -- "$@"
+	exec nsenter --net="/run/netns/$ns" -- "$@"
 }
 
 echo "==> two namespaces, $a (10.90.0.1, fd90::1) and $b (10.90.0.2, fd90::2), with a link between them"
@@ -121,7 +121,7 @@ done
 start_listener() { # NAMESPACE ARGUMENT...
 	local ns=$1 out
 	shift
-	exec {out}< <(exec nsenter --net="/run/netns/$ns" -- /usr/bin/python3 "$repo/compose/demo_traffic.py" "$@")
+	exec {out}< <(exec nsenter --net="/run/netns/$ns" -- setpriv --pdeathsig KILL /usr/bin/python3 "$repo/compose/demo_traffic.py" "$@")
 	children+=("$!")
 	read -rt 20 -u "$out" || {
 		echo "quickstart: the demo's $1 did not start" >&2
@@ -164,8 +164,9 @@ exec 3>&2 2> >(
 		kill -0 $$ 2>/dev/null || exit 0
 		read -rt 0.1 <> <(:) || :
 	done
-	exec nsenter --net="/run/netns/$a" -- /usr/bin/python3 "$repo/compose/demo_traffic.py" client 10.90.0.2 fd90::2
+	exec nsenter --net="/run/netns/$a" -- setpriv --pdeathsig KILL \
+		/usr/bin/python3 "$repo/compose/demo_traffic.py" client 10.90.0.2 fd90::2
 ) &
 children+=("$!")
-watch in_ns "$b" "${environment[@]}" "$ringspan" --interface demo1 --xdp-mode native --exporter "$exporter" \
+watch in_ns "$b" setpriv --pdeathsig TERM "${environment[@]}" "$ringspan" --interface demo1 --xdp-mode native --exporter "$exporter" \
 	--idle-timeout 5 --interval 2 "${options[@]}"

@@ -42,12 +42,25 @@ static int64_t find_int(const struct otlp_span *s, struct otlp_str key, struct o
 	return a && a->type == OTLP_INT ? a->value.integer : 0;
 }
 
+/* What stands where a port would is one only here: of ICMP it is a type, of others 0. */
+static bool has_ports(const struct otlp_span *s)
+{
+	struct otlp_str t = find_str(s, NAME_TRANSPORT);
+
+	return (t.len == 3 && (!memcmp(t.ptr, "tcp", 3) || !memcmp(t.ptr, "udp", 3))) ||
+	       (t.len == 4 && !memcmp(t.ptr, "sctp", 4));
+}
+
 static void format_endpoint(const struct otlp_span *s, struct otlp_str address_key,
 			    struct otlp_str port_key, char *ret, size_t cap)
 {
 	struct otlp_str addr = find_str(s, address_key);
 	bool is_ipv6 = memchr(addr.ptr, ':', addr.len);
 
+	if (!has_ports(s)) {
+		snprintf(ret, cap, "%.*s", (int)addr.len, addr.ptr);
+		return;
+	}
 	snprintf(ret, cap, is_ipv6 ? "[%.*s]:%" PRId64 : "%.*s:%" PRId64, (int)addr.len, addr.ptr,
 		 find_int(s, port_key, port_key));
 }

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Who may know whom: a module includes only modules above it in the list below, a foreign library only
+# where its door is, and the top level holds what the layout names and nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bad=0
+complain() {
+	echo "layers: $*" >&2
+	bad=1
+}
+
+# From the ground up; a line may include itself and what stands above it.
+layers='
+kern/flow_abi
+kern/hash.bpf kern/parse.bpf kern/count.bpf
+kern/maps.bpf
+kern/emit.bpf
+kern/state.bpf
+kern/flow.bpf
+otlp/otlp
+otlp/wire
+otlp/encode
+otlp/queue
+otlp/url otlp/answer otlp/chunked
+otlp/http_conn
+otlp/http
+otlp/exporter
+user/log user/clock user/notify user/privileges user/pin
+user/options user/options_env user/options_value
+user/ledger
+user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life
+user/flow_names user/flow_service user/flow_id
+user/flow_otlp user/flow_line user/flow_metrics
+user/console
+user/attach_xdp user/attach_tc
+user/probe user/probe_impl user/probe_read
+user/export
+user/worker
+user/meter
+user/main
+'
+rank() { # MODULE: the number of its line, nothing if it has none
+	awk -v m="$1" '{for (i = 1; i <= NF; i++) if ($i == m) print NR}' <<<"$layers"
+}
+
+# HEADER PATTERN | files that may include it
+doors='
+nng/                   | otlp/http* user/control.* user/pull.*
+zlib.h                 | otlp/http.*
+pb.*\.h                | otlp/wire.* otlp/encode.* otlp/answer.* otlp/http.*
+.*\.pb\.h              | otlp/wire.* otlp/encode.* otlp/answer.* otlp/http.*
+bpf/(bpf|libbpf)\.h    | user/probe* user/attach_* user/worker.c user/pin.c
+xdp/                   | user/probe.c user/attach_xdp.*
+cap-ng\.h              | user/privileges.c
+uuid/                  | user/flow_*
+mbedtls/               | user/flow_id.c
+argp\.h                | user/options*
+flow\.skel\.h          | user/probe*
+'
+
+for file in kern/*.[ch] otlp/*.[ch] user/*.[ch]; do
+	module=${file%.*}
+	own=$(rank "$module")
+	[ -n "$own" ] || {
+		complain "$file has no place in the layers; give $module a line"
+		continue
+	}
+	while IFS= read -r header; do
+		case $header in
+		kern/* | otlp/* | user/* | tests/* | bench/*)
+			other=$(rank "${header%.h}")
+			if [ -z "$other" ] || [ "$other" -gt "$own" ]; then
+				complain "$file includes $header, which is not below it"
+			fi
+			case $file:$header in
+			otlp/*:kern/* | otlp/*:user/*) complain "$file: otlp/ knows no flow" ;;
+			kern/*:otlp/* | kern/*:user/*) complain "$file: kern/ knows nobody" ;;
+			user/*:kern/flow_abi.h) ;;
+			user/*:kern/*) complain "$file: of kern/ only the ABI is for user/" ;;
+			user/*:otlp/otlp.h | user/*:otlp/encode.h | user/*:otlp/exporter.h) ;;
+			user/*:otlp/*) complain "$file: $header is the library's own" ;;
+			esac
+			continue
+			;;
+		esac
+		while IFS='|' read -r pattern files; do
+			pattern=${pattern//[[:space:]]/}
+			[ -n "$pattern" ] && [[ $header =~ ^$pattern ]] || continue
+			allowed=
+			for glob in $files; do
+				# shellcheck disable=SC2053
+				[[ $file == $glob ]] && allowed=1
+			done
+			[ -n "$allowed" ] || complain "$file includes <$header>: its doors are $files"
+		done <<<"$doors"
+	done < <(grep -ohE '^#include [<"][^>"]+' "$file" | sed -E 's/^#include [<"]//' |
+		if [[ $file == kern/*.bpf.* ]]; then grep -v '^bpf/\|^linux/' || :; else cat; fi)
+done
+
+if git rev-parse --git-dir >/dev/null 2>&1; then
+	while IFS= read -r top; do
+		case $top in
+		CMakeLists.txt | CMakePresets.json | LICENSE | README.md) ;;
+		kern | user | proto | otlp | compose | bench | tests | .*) ;;
+		*) complain "the top level holds $top" ;;
+		esac
+	done < <(git ls-files | cut -d/ -f1 | sort -u)
+fi
+exit "$bad"
