@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Records a second that one flow table takes, at random over flows that live at once, and the memory
- * of a flow. The reference is a dependent random load from an array of the same size: what a cache
- * miss costs on this machine at this moment. Reference and candidate alternate; medians of 7 runs.
+ * Records a second that one flow table takes, at random over flows that live at once, and the
+ * memory of a flow. The reference is a dependent random load from an array of the same size: what a
+ * cache miss costs on this machine at this moment. Reference and candidate alternate; medians of 7
+ * runs.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,8 +15,8 @@
 #include "user/flow_table.h"
 
 #define RUNS 7
-#define DRAIN 256      /* records handed over at once, as a ring drain does */
-#define RING 65536     /* records prepared, about 10 MB: they come from memory, as in a ring */
+#define DRAIN 256 /* records handed over at once, as a ring drain does */
+#define RING 65536 /* records prepared, about 10 MB: they come from memory, as in a ring */
 #define RECORDS 4000000
 
 static int no_state(void *ctx, const struct flow_key *key, struct flow_state *ret)
@@ -127,11 +128,12 @@ static double candidate_ns(struct flow_table *t, struct flow_record *ring,
 
 static void run(size_t flows)
 {
-	struct flow_table_opts opts = { .max_flows = flows, .active_timeout_ns = 60000000000,
-					.idle_timeout_ns = 15000000000,
-					.tcp_idle_timeout_ns = 300000000000,
-					.linger_ns = 2000000000 };
-	struct flow_table_ops ops = { .peek = no_state, .take = no_state, .report = no_report };
+	struct flow_table_opts opts = {.max_flows = flows,
+				       .active_timeout_ns = 60000000000,
+				       .idle_timeout_ns = 15000000000,
+				       .tcp_idle_timeout_ns = 300000000000,
+				       .linger_ns = 2000000000};
+	struct flow_table_ops ops = {.peek = no_state, .take = no_state, .report = no_report};
 	struct flow_record *ring = malloc(RING * sizeof(*ring));
 	const struct flow_record **list = malloc(RING * sizeof(*list));
 	double ref[RUNS], own[RUNS], ratio[RUNS];

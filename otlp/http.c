@@ -179,11 +179,11 @@ static void compress_body(struct otlp_http *h, struct exchange *x)
 
 	if (!h->has_gzip || x->message.size > UINT32_MAX / 2)
 		return;
+	deflateReset(&h->gzip); /* before the bound, which depends on the state */
 	cap = deflateBound(&h->gzip, x->message.size);
 	x->gzipped = malloc(cap);
 	if (!x->gzipped)
 		return;
-	deflateReset(&h->gzip);
 	h->gzip.next_in = (Bytef *)(uintptr_t)x->message.data;
 	h->gzip.avail_in = (uInt)x->message.size;
 	h->gzip.next_out = x->gzipped;
@@ -201,7 +201,7 @@ static void set_headers(struct otlp_http *h, struct exchange *x)
 	h->headers[own++] = (struct otlp_http_header){ "Content-Type", "application/x-protobuf" };
 	if (x->message.data == x->gzipped)
 		h->headers[own++] = (struct otlp_http_header){ "Content-Encoding", "gzip" };
-	else /* named twice: the last counts */
+	else /* keeps the places filled; of the same name the last counts */
 		h->headers[own++] = (struct otlp_http_header){ "User-Agent", h->user_agent };
 	h->headers[own++] = (struct otlp_http_header){ "User-Agent", h->user_agent };
 	x->message.headers = h->headers;

@@ -24,7 +24,7 @@ struct otlp_http_conn {
 	struct otlp_url url;
 	nng_tls_config *tls; /* NULL: http */
 	nng_aio *aio;
-	nng_aio *drain; /* see otlp_http_conn_close() */
+	nng_aio *drain; /* see end_write() */
 	nng_http_res *res;
 	nng_http_conn *conn;	   /* NULL: closed */
 	uint64_t deadline_mono_ms; /* 0: none */
@@ -211,25 +211,10 @@ int otlp_http_conn_open(struct otlp_http_conn *c)
 	return first;
 }
 
-/*
- * nng waits in close for a write that is still in flight, and a TLS write that waits for the
- * handshake is ended only from the read side: a read that is cancelled takes the whole connection
- * down, and the write with it.
- */
 void otlp_http_conn_close(struct otlp_http_conn *c)
 {
-	if (!c->conn)
-		return;
-	if (c->tls) {
-		uint8_t byte;
-		nng_iov iov = { .iov_buf = &byte, .iov_len = 1 };
-
-		nng_aio_set_iov(c->drain, 1, &iov);
-		nng_http_conn_read(c->conn, c->drain);
-		nng_aio_cancel(c->drain);
-		nng_aio_wait(c->drain);
-	}
-	nng_http_conn_close(c->conn);
+	if (c->conn)
+		nng_http_conn_close(c->conn);
 	c->conn = NULL;
 }
 
@@ -258,6 +243,24 @@ static int build(nng_http_req *req, const struct otlp_http_conn *c,
 	return rv ? rv : nng_http_req_set_header(req, "Content-Length", length);
 }
 
+/*
+ * nng waits in close for a write that is still in flight, and a TLS write that waits for the
+ * handshake is ended only from the read side: a read that is cancelled takes the whole connection
+ * down, and the write with it. (Only to be done while no other read is under way.)
+ */
+static void end_write(struct otlp_http_conn *c)
+{
+	uint8_t byte;
+	nng_iov iov = { .iov_buf = &byte, .iov_len = 1 };
+
+	if (!c->tls)
+		return;
+	nng_aio_set_iov(c->drain, 1, &iov);
+	nng_http_conn_read(c->conn, c->drain);
+	nng_aio_cancel(c->drain);
+	nng_aio_wait(c->drain);
+}
+
 int otlp_http_conn_post(struct otlp_http_conn *c, const struct otlp_http_message *m)
 {
 	nng_http_req *req;
@@ -271,6 +274,11 @@ int otlp_http_conn_post(struct otlp_http_conn *c, const struct otlp_http_message
 	if (!err) {
 		nng_http_conn_write_req(c->conn, req, c->aio);
 		err = finish(c);
+	}
+	if (err) {
+		/* Before what it may still read is freed. */
+		end_write(c);
+		otlp_http_conn_close(c);
 	}
 	nng_http_req_free(req);
 	return err;

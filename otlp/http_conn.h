@@ -33,7 +33,8 @@ void otlp_http_conn_destroy(struct otlp_http_conn *c); /* NULL is allowed */
 void otlp_http_conn_set_timeout(struct otlp_http_conn *c, uint32_t timeout_ms);
 
 int otlp_http_conn_open(struct otlp_http_conn *c);
-void otlp_http_conn_close(struct otlp_http_conn *c); /* closed already is allowed */
+/* Ends what is under way; buffers that were given may be freed only then. Closed already is allowed. */
+void otlp_http_conn_close(struct otlp_http_conn *c);
 bool otlp_http_conn_is_open(const struct otlp_http_conn *c);
 
 struct otlp_http_message {
@@ -44,6 +45,7 @@ struct otlp_http_message {
 	const uint8_t *data;
 	size_t size;
 };
+/* Sends the whole of it; closes on failure. */
 int otlp_http_conn_post(struct otlp_http_conn *c, const struct otlp_http_message *m);
 
 /* The head of the answer, past interim (1xx) ones. Fails with *ret_begun set if some of it came. */

@@ -157,6 +157,8 @@ static void serve(struct fault *f, int fd)
 		if (!read_request(f, fd))
 			return;
 		f->step++;
+		if (s->head && !send_all(f, fd, s->head, strlen(s->head), s))
+			return;
 		do {
 			if (!send_all(f, fd, s->bytes, len, s))
 				return;

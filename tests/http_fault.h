@@ -20,6 +20,7 @@ enum fault_end {
 };
 
 struct fault_step {
+	const char *head;  /* sent first, once; NULL: none */
 	const char *bytes; /* NULL: none */
 	size_t len;	   /* 0: strlen(bytes) */
 	enum fault_end end;

@@ -61,12 +61,13 @@ cleanup() {
 	local rc=$? pid log
 	trap - EXIT INT TERM
 	for pid in "${started[@]}"; do
-		kill -KILL "$pid" 2>/dev/null || :
+		{ kill -KILL "$pid" && wait "$pid"; } 2>/dev/null || :
 	done
 	if [ "$rc" != 0 ] && [ "$rc" != 77 ]; then
-		for log in "$dir"/*.err; do
-			[ ! -s "$log" ] || { echo "--- end of ${log##*/}:" && tail -n 40 "$log"; } >&2
-		done
+		find "$dir" -maxdepth 1 -name '*.err' -size +0 -printf '%T@ %p\n' | sort -n | tail -n 3 |
+			while read -r _ log; do
+				printf -- '--- end of %s:\n%s\n' "${log##*/}" "$(tail -n 40 "$log")" >&2
+			done
 	fi
 	if [ -n "${RINGSPAN_KEEP:-}" ]; then
 		say "files kept in $dir"
@@ -164,6 +165,7 @@ link_address() { # NS_A IF_A NS_B IF_B N
 spawn() {
 	local name=$1 ns=$2
 	shift 2
+	: >"$dir/$name.out" >"$dir/$name.err"
 	nsenter --net="/run/netns/$ns" -- setpriv --pdeathsig KILL -- "$@" \
 		>"$dir/$name.out" 2>"$dir/$name.err" </dev/null &
 	pid_of[$name]=$!
@@ -251,19 +253,24 @@ tx_dropped() { # NS IF
 		"$py" -c 'import json,sys; print(json.load(sys.stdin)[0]["stats64"]["tx"]["dropped"])'
 }
 
-# Sends a capture as fast as the link takes it. A full link pushes back on the queue put here, so that
-# what was sent is what arrived; were it otherwise, the scenario would prove nothing.
+# A full link pushes back on the queue put here instead of dropping, so that what was sent is what
+# arrives; link_dropped_nothing says whether it was so, else a scenario would prove nothing.
+link_queue() { tc -n "$1" qdisc replace dev "$2" root pfifo limit 1000; } # NS IF
+link_dropped_nothing() { # NS IF
+	[ "$(tx_dropped "$1" "$2")" = 0 ] || fail "the link itself dropped packets of $2"
+}
+
+# Sends a capture as fast as the link takes it.
 replay() { # NS IF FILE [LOOPS [TCPREPLAY OPTION…]]
-	local ns=$1 if=$2 file=$3 loops=${4:-1} before
+	local ns=$1 if=$2 file=$3 loops=${4:-1}
 	shift $(($# < 4 ? 3 : 4))
-	tc -n "$ns" qdisc replace dev "$if" root pfifo limit 1000
-	before=$(tx_dropped "$ns" "$if")
+	link_queue "$ns" "$if"
 	[ $# -gt 0 ] || set -- --topspeed
 	in_ns "$ns" tcpreplay -q -K --loop "$loops" "$@" -i "$if" "$file" >"$dir/replay.log" 2>&1 ||
 		fail "tcpreplay: $(tail -n 3 "$dir/replay.log")"
 	grep -q 'Failed packets: *0$' "$dir/replay.log" ||
 		fail "tcpreplay: $(grep Failed "$dir/replay.log")"
-	[ "$(tx_dropped "$ns" "$if")" = "$before" ] || fail "the link itself dropped packets"
+	link_dropped_nothing "$ns" "$if"
 }
 
 # The generated capture and what is in it: $capture and $truth. Options are make_capture.py's.
@@ -276,12 +283,7 @@ capture_mixed() {
 
 now_ns() { echo "${EPOCHREALTIME/./}000"; }
 
-# What the kernel's own TCP says it sent in a namespace, without what went over loopback. Loopback must
-# have been set up by count_tcp_begin, so that a packet there is a segment.
-count_tcp_begin() { in_ns "$1" ethtool -K lo tso off gso off gro off; } # NS
-count_tcp_sent() { # NS
-	local segments loopback
-	segments=$(in_ns "$1" awk '/^Tcp:/ && $12 ~ /[0-9]/ { print $12 }' /proc/net/snmp)
-	loopback=$(in_ns "$1" awk '$1 == "lo:" { print $11 }' /proc/net/dev)
-	echo $((segments - loopback))
-}
+# What the kernel's own TCP counted in a namespace: see kernel_counts.py. So that a packet on loopback is
+# a segment, count_begin comes first.
+count_begin() { ip -n "$1" link set lo gso_max_segs 1; } # NS
+count() { in_ns "$1" "$py" "$tests/kernel_counts.py" "$2"; } # NS sent|exchange

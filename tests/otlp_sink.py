@@ -10,12 +10,15 @@ import gzip
 import json
 import os
 import signal
+import socketserver
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 
-class Sink(ThreadingHTTPServer):
+# not http.server's server, which asks the resolver for our name
+class Sink(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 64
 

@@ -66,7 +66,8 @@ nothing_is_left() {
 }
 
 check_programs() {
-	"$build/tests/test_kern" >"$dir/test_kern.err" 2>&1 || fail "test_kern: exit code $?"
+	"$build/tests/test_kern" >"$dir/test_kern.log" 2>&1 ||
+		fail "test_kern: exit code $?: $(grep -A 3 -m 5 'ERROR' "$dir/test_kern.log")"
 	say "test_kern passes"
 }
 

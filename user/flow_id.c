@@ -113,7 +113,7 @@ size_t flow_id_community(const struct flow_key *key, bool has_ports,
 {
 	size_t addr_size = key->family == 4 ? 4 : 16, len = 0;
 	uint8_t text[48], digest[20], *p = text, a = 0, sender;
-	uint16_t port[2] = { ntohs(key->port[0]), ntohs(key->port[1]) };
+	uint16_t port[2] = {ntohs(key->port[0]), ntohs(key->port[1])};
 
 	if (flow_id_is_oneway(key, &sender)) {
 		a = sender;

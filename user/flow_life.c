@@ -25,8 +25,7 @@
 
 /* ---- deadlines ---- */
 
-/* How long a flow in this state may be silent. */
-static uint64_t flow_patience(const struct flow_table *t, const struct flow *f)
+uint64_t flow_patience(const struct flow_table *t, const struct flow *f)
 {
 	if (flow_is_over(f))
 		return t->opts.linger_ns;
@@ -91,11 +90,11 @@ static void flow_remove(struct flow_table *t, uint32_t i)
 void flow_mark_incomplete(struct flow_table *t, uint32_t i, uint64_t state_mono_ns)
 {
 	t->flows[i].is_incomplete = true;
-	t->rest[i] = (struct flow_rest){ .state_mono_ns = state_mono_ns };
+	t->rest[i] = (struct flow_rest){.state_mono_ns = state_mono_ns};
 }
 
 void flow_merge(struct flow_table *t, uint32_t i, const struct flow_info *info,
-		       const struct flow_totals totals[2], bool is_truth)
+		const struct flow_totals totals[2], bool is_truth)
 {
 	static const struct flow_counts none[2];
 	struct flow *f = &t->flows[i];
@@ -123,8 +122,8 @@ void flow_merge(struct flow_table *t, uint32_t i, const struct flow_info *info,
 
 uint64_t flow_state_known(const struct flow_table *t, uint32_t i)
 {
-	return t->flows[i].is_incomplete ? t->rest[i].state_mono_ns :
-					   t->flows[i].info.first_mono_ns;
+	return t->flows[i].is_incomplete ? t->rest[i].state_mono_ns
+					 : t->flows[i].info.first_mono_ns;
 }
 
 void flow_await_last(struct flow_table *t, uint32_t i, uint64_t now_mono_ns)
@@ -145,7 +144,7 @@ bool flow_accepts(struct flow_table *t, uint32_t i, const struct flow_info *info
 		return info->generation >= f->info.generation;
 	flow_mark_incomplete(t, i, info->first_mono_ns);
 	for (d = 0; d < 2; d++)
-		t->rest[i].base[d] = (struct flow_counts){ f->totals[d].pkts, f->totals[d].bytes };
+		t->rest[i].base[d] = (struct flow_counts){f->totals[d].pkts, f->totals[d].bytes};
 	f->info.generation = info->generation;
 	return true;
 }
@@ -174,7 +173,7 @@ void flow_report(struct flow_table *t, uint32_t i, enum flow_end_reason reason)
 	t->stats.reports++;
 	t->ops.report(t->ops.ctx, f, &r);
 	for (d = 0; d < 2; d++)
-		f->reported[d] = (struct flow_counts){ f->totals[d].pkts, f->totals[d].bytes };
+		f->reported[d] = (struct flow_counts){f->totals[d].pkts, f->totals[d].bytes};
 	f->report_mono_ns = r.end_mono_ns;
 	f->reports++;
 }
@@ -193,15 +192,14 @@ void flow_end(struct flow_table *t, uint32_t i, enum flow_end_reason reason)
 }
 
 void flow_succeed(struct flow_table *t, uint32_t i, const struct flow_info *info,
-			 const struct flow_totals totals[2], bool is_truth)
+		  const struct flow_totals totals[2], bool is_truth)
 {
 	flow_end(t, i, FLOW_END_DETECTED);
 	flow_renew(t, &t->flows[i], info);
 	flow_merge(t, i, info, totals, is_truth);
 }
 
-void flow_conclude(struct flow_table *t, uint32_t i, enum flow_end_reason reason,
-			  bool is_stopping)
+void flow_conclude(struct flow_table *t, uint32_t i, enum flow_end_reason reason, bool is_stopping)
 {
 	struct flow *f = &t->flows[i];
 	struct flow_state st;
@@ -209,7 +207,7 @@ void flow_conclude(struct flow_table *t, uint32_t i, enum flow_end_reason reason
 
 	err = t->ops.take(t->ops.ctx, &f->key, &st);
 	if (!err && flow_accepts(t, i, &st.info)) {
-		struct flow_totals totals[2] = { st.dir[0].totals, st.dir[1].totals };
+		struct flow_totals totals[2] = {st.dir[0].totals, st.dir[1].totals};
 
 		if (st.info.generation == f->info.generation) {
 			flow_merge(t, i, &st.info, totals, true);

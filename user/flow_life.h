@@ -15,7 +15,7 @@
 /* Of an incomplete flow, beside the pool: touched by such flows only. */
 struct flow_rest {
 	struct flow_counts base[2]; /* not in the kernel's totals */
-	uint64_t state_mono_ns;     /* which kernel state: its first packet */
+	uint64_t state_mono_ns; /* which kernel state: its first packet */
 };
 
 struct flow_table {
@@ -45,6 +45,9 @@ static inline uint64_t tick_after(uint64_t mono_ns)
 /* Makes the entry the flow that @info begins; key and place stay. */
 void flow_renew(struct flow_table *t, struct flow *f, const struct flow_info *info);
 
+/* How long a flow in this state may be silent. */
+uint64_t flow_patience(const struct flow_table *t, const struct flow *f);
+
 /* When the flow's silence is too long; when it is to be looked at, for that or for an interval. */
 uint64_t flow_deadline(const struct flow_table *t, const struct flow *f);
 uint64_t flow_due_tick(const struct flow_table *t, const struct flow *f);
@@ -64,8 +67,8 @@ void flow_mark_incomplete(struct flow_table *t, uint32_t i, uint64_t state_mono_
 /* Which kernel state the totals are of, by its first packet. */
 uint64_t flow_state_known(const struct flow_table *t, uint32_t i);
 
-/* Whether totals with this @info are the flow's: of the kernel state known or of one that came after
- * it, and of the present generation or a newer one. Prepares to add to the former state's. */
+/* Whether totals with this @info are the flow's: of the kernel state known or of one that came
+ * after it, and of the present generation or a newer one. Prepares to add to the former state's. */
 bool flow_accepts(struct flow_table *t, uint32_t i, const struct flow_info *info);
 
 /* Takes in totals of the flow's generation. @is_truth: read from the map just now; otherwise they
@@ -84,7 +87,6 @@ void flow_succeed(struct flow_table *t, uint32_t i, const struct flow_info *info
 
 /* Takes the kernel's state, makes the last report and removes the flow. A connection that began on
  * the tuple in this very moment is ended too if @is_stopping, else it goes on, without state. */
-void flow_conclude(struct flow_table *t, uint32_t i, enum flow_end_reason reason,
-		   bool is_stopping);
+void flow_conclude(struct flow_table *t, uint32_t i, enum flow_end_reason reason, bool is_stopping);
 
 #endif /* USER_FLOW_LIFE_H */

@@ -67,7 +67,7 @@ static void format_endpoint(const struct otlp_span *s, struct otlp_str address_k
 
 static void format_bytes(uint64_t bytes, char *ret, size_t cap)
 {
-	static const char *const units[] = { "kB", "MB", "GB", "TB", "PB", "EB" };
+	static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
 	double v = bytes;
 	int i = -1;
 

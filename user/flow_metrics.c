@@ -9,8 +9,8 @@
 
 /*
  * The points of one metric at a time are laid out in one scratch area, made for the call: metrics
- * leave every few seconds. Sums appear once they are not zero, except ringspan.losses: an alert must
- * be able to tell "nothing lost" from "nothing known".
+ * leave every few seconds. Sums appear once they are not zero, except ringspan.losses: an alert
+ * must be able to tell "nothing lost" from "nothing known".
  */
 
 #define POINT_ATTRS 4
@@ -21,7 +21,7 @@ struct writer {
 	flow_otlp_metric_fn emit;
 	void *ctx;
 	struct otlp_point *points; /* cap of them */
-	struct otlp_attr *attrs;   /* POINT_ATTRS for each point */
+	struct otlp_attr *attrs; /* POINT_ATTRS for each point */
 	uint64_t (*buckets)[FLOW_SIZE_SLOTS]; /* one for each interface and direction */
 	size_t cap;
 	size_t len;
@@ -37,8 +37,8 @@ static const char *const types[FLOW_NET_MAX] = {
 	[FLOW_NET_IPV6] = "ipv6",
 };
 static const char *const transports[FLOW_TRANSPORT_MAX] = {
-	[FLOW_TRANSPORT_OTHER] = "other", [FLOW_TRANSPORT_TCP] = "tcp",
-	[FLOW_TRANSPORT_UDP] = "udp",	  [FLOW_TRANSPORT_ICMP] = "icmp",
+	[FLOW_TRANSPORT_OTHER] = "other",   [FLOW_TRANSPORT_TCP] = "tcp",
+	[FLOW_TRANSPORT_UDP] = "udp",	    [FLOW_TRANSPORT_ICMP] = "icmp",
 	[FLOW_TRANSPORT_ICMPV6] = "icmpv6", [FLOW_TRANSPORT_SCTP] = "sctp",
 };
 static const char *const signals[SIGNALS] = {
@@ -54,7 +54,7 @@ static struct otlp_point *point_begin(struct writer *w)
 	struct otlp_point *p = &w->points[w->len];
 
 	*p = (struct otlp_point){
-		.attrs = { &w->attrs[w->len * POINT_ATTRS], 0 },
+		.attrs = {&w->attrs[w->len * POINT_ATTRS], 0},
 		.start_unix_ns = w->s->start_unix_ns,
 		.time_unix_ns = w->s->time_unix_ns,
 	};
@@ -69,7 +69,7 @@ static void point_attr(struct writer *w, struct otlp_str key, const char *value)
 
 	a->key = key;
 	a->type = OTLP_STRING;
-	a->value.string = (struct otlp_str){ value, strlen(value) };
+	a->value.string = (struct otlp_str){value, strlen(value)};
 }
 
 static void add_count(struct writer *w, struct otlp_str key, const char *value, uint64_t count)
@@ -84,8 +84,8 @@ static int metric_end(struct writer *w, struct otlp_str name, const char *unit,
 {
 	struct otlp_metric m = {
 		.name = name,
-		.description = { description, strlen(description) },
-		.unit = { unit, strlen(unit) },
+		.description = {description, strlen(description)},
+		.unit = {unit, strlen(unit)},
 		.type = type,
 		.is_monotonic = type == OTLP_SUM,
 		.points = w->points,
@@ -134,8 +134,7 @@ static uint64_t counter_pkts(const struct flow_counter *c)
 static void add_up(const struct flow_counter *counters, size_t if_slot, unsigned hook,
 		   struct flow_counter *ret)
 {
-	const struct flow_counter *c =
-		&counters[flow_counter_index(if_slot, hook, 0, 0)];
+	const struct flow_counter *c = &counters[flow_counter_index(if_slot, hook, 0, 0)];
 	int i, slot;
 
 	memset(ret, 0, sizeof(*ret));
@@ -332,8 +331,7 @@ static int emit_queues(struct writer *w)
 		return 0;
 	for (s = 0; s < SIGNALS; s++)
 		add_count(w, NAME_SIGNAL, signals[s], l->signal[s].queued);
-	err = metric_end(w, NAME_QUEUE_ITEMS, "{item}", OTLP_GAUGE,
-			 "Items waiting to be exported");
+	err = metric_end(w, NAME_QUEUE_ITEMS, "{item}", OTLP_GAUGE, "Items waiting to be exported");
 	if (err)
 		return err;
 	for (s = 0; s < SIGNALS; s++)
@@ -370,11 +368,12 @@ static int emit_process(struct writer *w)
 int flow_otlp_metrics(struct flow_otlp *o, const struct flow_otlp_snapshot *s,
 		      flow_otlp_metric_fn emit, void *ctx)
 {
-	static int (*const parts[])(struct writer *w) = {
-		emit_links,  emit_packets_and_records, emit_losses, emit_flows_and_spans,
+	static int (*const parts[])(struct writer * w) = {
+		emit_links,  emit_packets_and_records,
+		emit_losses, emit_flows_and_spans,
 		emit_queues, emit_process,
 	};
-	struct writer w = { .s = s, .emit = emit, .ctx = ctx };
+	struct writer w = {.s = s, .emit = emit, .ctx = ctx};
 	int err = -ENOMEM;
 	size_t i;
 

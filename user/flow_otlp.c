@@ -15,9 +15,9 @@
 #include "user/flow_service.h"
 
 /*
- * A flow's first span is the root; it is sent once, when the flow ends or has gone on for the active
- * timeout, and the later ones are its children: no parent is ever missing. What the later spans must
- * know of the root fits into flow->tag (its span id) and flow->tag_bits:
+ * A flow's first span is the root; it is sent once, when the flow ends or has gone on for the
+ * active timeout, and the later ones are its children: no parent is ever missing. What the later
+ * spans must know of the root fits into flow->tag (its span id) and flow->tag_bits:
  *
  *   7        2    0
  *   | epoch  |form|    epoch: its low 6 bits; form: enum flow_id_form
@@ -141,7 +141,7 @@ static struct otlp_attr *add(struct flow_otlp *o, struct otlp_str key, enum otlp
 
 static void add_str(struct flow_otlp *o, struct otlp_str key, const char *value)
 {
-	add(o, key, OTLP_STRING)->value.string = (struct otlp_str){ value, strlen(value) };
+	add(o, key, OTLP_STRING)->value.string = (struct otlp_str){value, strlen(value)};
 }
 
 static void add_int(struct flow_otlp *o, struct otlp_str key, uint64_t value)
@@ -217,9 +217,9 @@ static const char *tcp_flags_text(uint32_t flags, char ret[FLAGS_CAP])
 		uint8_t bit;
 		const char *name;
 	} names[] = {
-		{ FLOW_TCP_SYN, "SYN" }, { FLOW_TCP_ACK, "ACK" }, { FLOW_TCP_PSH, "PSH" },
-		{ 0x20, "URG" },	 { 0x40, "ECE" },	  { 0x80, "CWR" },
-		{ FLOW_TCP_FIN, "FIN" }, { FLOW_TCP_RST, "RST" },
+		{FLOW_TCP_SYN, "SYN"}, {FLOW_TCP_ACK, "ACK"}, {FLOW_TCP_PSH, "PSH"},
+		{0x20, "URG"},	       {0x40, "ECE"},	      {0x80, "CWR"},
+		{FLOW_TCP_FIN, "FIN"}, {FLOW_TCP_RST, "RST"},
 	};
 	char *p = ret;
 	size_t i;
@@ -313,9 +313,9 @@ static void set_name(struct flow_otlp *o, const struct flow *f, const struct flo
 {
 	const char *transport = flow_service_transport(f->key.proto, f->key.family);
 	const char *service = flow_service(f);
-	const char *part = r->kind == FLOW_REPORT_INTERVAL ? " interval" :
-			   r->kind == FLOW_REPORT_END	   ? " end" :
-							     "";
+	const char *part = r->kind == FLOW_REPORT_INTERVAL ? " interval"
+			   : r->kind == FLOW_REPORT_END	   ? " end"
+							   : "";
 
 	if (!strcmp(transport, "other"))
 		transport = "ip";
@@ -331,8 +331,8 @@ static enum otlp_span_kind flow_kind(const struct flow *f)
 
 	if (!f->initiator_known)
 		return OTLP_SPAN_INTERNAL;
-	return (f->info.first_hook == FLOW_TRANSMIT) == is_first ? OTLP_SPAN_CLIENT :
-								   OTLP_SPAN_SERVER;
+	return (f->info.first_hook == FLOW_TRANSMIT) == is_first ? OTLP_SPAN_CLIENT
+								 : OTLP_SPAN_SERVER;
 }
 
 /* Why the connection came to nothing; NULL: it did not, or nobody can tell. */
@@ -362,7 +362,7 @@ const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 	struct otlp_span *s = &o->span;
 	const char *failure = flow_failure(f, r);
 
-	*s = (struct otlp_span){ .kind = flow_kind(f) };
+	*s = (struct otlp_span){.kind = flow_kind(f)};
 	o->attrs_len = 0;
 	set_ids(o, f);
 	set_name(o, f, r);
@@ -372,10 +372,10 @@ const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 	add_who(o, f);
 	add_how_much(o, f, r);
 	add_how(o, f, r, if_name);
-	s->attrs = (struct otlp_attrs){ o->attrs, o->attrs_len };
+	s->attrs = (struct otlp_attrs){o->attrs, o->attrs_len};
 	if (failure) {
 		s->status = OTLP_STATUS_ERROR;
-		s->status_message = (struct otlp_str){ failure, strlen(failure) };
+		s->status_message = (struct otlp_str){failure, strlen(failure)};
 	}
 	return s;
 }

@@ -8,8 +8,8 @@
 #include "user/flow_life.h"
 
 /*
- * Records come from the ring in batches, and a random flow is a cache miss: each batch is hashed and
- * prefetched first, then accounted.
+ * Records come from the ring in batches, and a random flow is a cache miss: each batch is hashed
+ * and prefetched first, then accounted.
  *
  * Each flow sits in the timing wheel at, or before, its next deadline. Packets only move a deadline
  * away, which needs no work: when the flow comes out, the deadline is computed again, and if it has
@@ -22,10 +22,8 @@
 #define BATCH 32
 
 static const char *const end_reasons[FLOW_END_REASON_MAX] = {
-	[FLOW_IDLE_TIMEOUT] = "idle timeout",
-	[FLOW_ACTIVE_TIMEOUT] = "active timeout",
-	[FLOW_END_DETECTED] = "end of flow detected",
-	[FLOW_FORCED_END] = "forced end",
+	[FLOW_IDLE_TIMEOUT] = "idle timeout",		[FLOW_ACTIVE_TIMEOUT] = "active timeout",
+	[FLOW_END_DETECTED] = "end of flow detected",	[FLOW_FORCED_END] = "forced end",
 	[FLOW_LACK_OF_RESOURCES] = "lack of resources",
 };
 
@@ -101,9 +99,11 @@ static bool record_is_news(struct flow_table *t, const struct flow_record *r)
 	err = t->ops.peek(t->ops.ctx, &r->key, &st);
 	if (err)
 		return err != -ENOENT;
-	if (st.info.generation == r->info.generation)
-		return st.info.first_mono_ns == r->info.first_mono_ns;
-	if (st.info.generation == r->info.generation + 1 && r->kind == FLOW_RECORD_LAST)
+	if (r->kind ==
+	    FLOW_RECORD_UPDATE) /* of an older generation the LAST record will tell all */
+		return st.info.generation == r->info.generation &&
+		       st.info.first_mono_ns == r->info.first_mono_ns;
+	if (st.info.generation == r->info.generation + 1)
 		return st.info.first_mono_ns == r->mono_ns;
 	return st.info.generation > r->info.generation;
 }
@@ -128,7 +128,8 @@ static void record_add_stateless(struct flow_table *t, uint32_t i, const struct 
 	struct flow_totals *to = &f->totals[r->from & 1];
 
 	if (flow_is_over(f) && (from->flags & FLOW_SAW_SYN) &&
-	    !((to->flags & FLOW_SAW_ISN) && to->isn == from->isn)) {
+	    !((to->flags & FLOW_SAW_ISN) && to->isn == from->isn) &&
+	    r->mono_ns > flow_state_known(t, i)) {
 		flow_end(t, i, FLOW_END_DETECTED);
 		flow_renew(t, f, &r->info);
 		f->clock_offset_ns = clock_offset_ns;
@@ -167,6 +168,7 @@ static void record_add(struct flow_table *t, const struct flow_record *r, uint32
 	uint32_t i = flow_index_find(&t->index, t->flows, tag, &r->key);
 	bool is_stateless = r->kind == FLOW_RECORD_STATELESS;
 	struct flow *f;
+	uint64_t patience;
 
 	if (!is_stateless && !record_is_usable(t, i, r)) {
 		t->stats.records_late++;
@@ -175,6 +177,7 @@ static void record_add(struct flow_table *t, const struct flow_record *r, uint32
 	if (i == FLOW_NONE)
 		i = flow_begin(t, &r->key, tag, &r->info, clock_offset_ns);
 	f = &t->flows[i];
+	patience = flow_patience(t, f);
 	if (is_stateless) {
 		record_add_stateless(t, i, r, clock_offset_ns);
 	} else if (r->info.generation == f->info.generation) {
@@ -187,7 +190,8 @@ static void record_add(struct flow_table *t, const struct flow_record *r, uint32
 	}
 	if (r->kind == FLOW_RECORD_LAST)
 		record_end_generation(t, i, r, clock_offset_ns);
-	flow_hasten(t, i);
+	if (flow_patience(t, f) < patience)
+		flow_hasten(t, i);
 }
 
 void flow_table_add(struct flow_table *t, const struct flow_record *const *records, size_t n,
@@ -214,7 +218,7 @@ void flow_table_adopt(struct flow_table *t, const struct flow_key *key,
 		      const struct flow_state *state, int64_t clock_offset_ns)
 {
 	uint32_t tag = flow_index_tag(state->info.hash, key->if_slot), i;
-	struct flow_totals totals[2] = { state->dir[0].totals, state->dir[1].totals };
+	struct flow_totals totals[2] = {state->dir[0].totals, state->dir[1].totals};
 
 	if (flow_index_find(&t->index, t->flows, tag, key) != FLOW_NONE)
 		return;
@@ -246,7 +250,7 @@ static void flow_check(struct flow_table *t, uint32_t i, uint64_t now_mono_ns)
 		return;
 	}
 	if (!err && flow_accepts(t, i, &st.info)) {
-		struct flow_totals totals[2] = { st.dir[0].totals, st.dir[1].totals };
+		struct flow_totals totals[2] = {st.dir[0].totals, st.dir[1].totals};
 
 		if (st.info.generation == f->info.generation)
 			flow_merge(t, i, &st.info, totals, true);

@@ -1,0 +1,45 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Each connection seen at two places is one trace of two spans that agree on all that passed.
+
+  check_traces.py CONNECTIONS SINK_FOLDER [SINK_FOLDER]
+
+With two folders the places are two processes, with one they are two interfaces.
+"""
+import collections
+import sys
+
+import otlp_read
+
+SAME = ("source.address source.port destination.address destination.port flow.community_id"
+        " flow.packets.total flow.bytes.total flow.reverse.packets.total"
+        " flow.reverse.bytes.total").split()
+
+
+def main():
+    connections, sinks = int(sys.argv[1]), sys.argv[2:]
+    traces = collections.defaultdict(list)
+    for sink in sinks:
+        for span in otlp_read.spans(sink):
+            if span["name"] == "tcp http":
+                place = span["attributes"]["network.interface.name"]
+                traces[span["trace_id"]].append((sink, place, span))
+    faults = collections.Counter()
+    for views in traces.values():
+        if len(views) != 2:
+            faults["%d spans in a trace" % len(views)] += 1
+            continue
+        (sink_a, if_a, a), (sink_b, if_b, b) = views
+        faults["both from one place"] += (sink_a, if_a) == (sink_b, if_b)
+        faults["one span id"] += a["span_id"] == b["span_id"]
+        faults["not both roots"] += bool(a["parent_span_id"] or b["parent_span_id"])
+        for name in SAME:
+            faults[name + " differs"] += a["attributes"][name] != b["attributes"][name]
+    faults["%d traces of %d connections" % (len(traces), connections)] += len(traces) != connections
+    print("%d connections, %d traces" % (connections, len(traces)))
+    if +faults:
+        sys.exit(str(dict(+faults)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "user/flow_otlp.h"
+
+/* ---- metrics as lines, one a point: "name unit type{key=value,…} value" ---- */
+
+struct dump {
+	char text[32768];
+	size_t len;
+	int fail_after; /* emit fails at this metric, 0: never */
+	int metrics;
+};
+
+/* The n-th allocation from here on fails; 0: none. */
+static unsigned fail_at;
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	if (fail_at && !--fail_at)
+		return NULL;
+	return __real_calloc(n, size);
+}
+
+__attribute__((format(printf, 2, 3))) static void say(struct dump *d, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	d->len += vsnprintf(d->text + d->len, sizeof(d->text) - d->len, fmt, args);
+	va_end(args);
+	assert_true(d->len < sizeof(d->text));
+}
+
+static void say_value(struct dump *d, const struct otlp_metric *m, const struct otlp_point *p)
+{
+	const struct otlp_exp_histogram *h = &p->histogram;
+	uint64_t count = 0;
+	size_t i;
+
+	if (m->type != OTLP_EXP_HISTOGRAM) {
+		if (p->is_double)
+			say(d, "%g", p->number);
+		else
+			say(d, "%lld", (long long)p->integer);
+		return;
+	}
+	say(d, "scale %d count %llu sum %g offset %d buckets", h->scale,
+	    (unsigned long long)h->count, h->sum, h->offset);
+	for (i = 0; i < h->buckets_len; i++) {
+		say(d, " %llu", (unsigned long long)h->buckets[i]);
+		count += h->buckets[i];
+	}
+	assert_int_equal(count + h->zero_count, h->count);
+	assert_true(h->buckets[0] && h->buckets[h->buckets_len - 1]);
+}
+
+static int dump_metric(void *ctx, const struct otlp_metric *m)
+{
+	static const char *const types[] = {"gauge", "sum", "histogram"};
+	struct dump *d = ctx;
+	size_t i, k;
+
+	assert_true(m->points_len > 0);
+	assert_true(m->description.len > 0);
+	assert_int_equal(m->is_monotonic, m->type == OTLP_SUM);
+	for (i = 0; i < m->points_len; i++) {
+		const struct otlp_point *p = &m->points[i];
+
+		assert_int_equal(p->time_unix_ns, 2000);
+		assert_int_equal(p->start_unix_ns, m->type == OTLP_GAUGE ? 0 : 1000);
+		say(d, "%.*s %.*s %s{", (int)m->name.len, m->name.ptr, (int)m->unit.len,
+		    m->unit.ptr, types[m->type]);
+		for (k = 0; k < p->attrs.len; k++)
+			say(d, "%s%.*s=%.*s", k ? "," : "", (int)p->attrs.list[k].key.len,
+			    p->attrs.list[k].key.ptr, (int)p->attrs.list[k].value.string.len,
+			    p->attrs.list[k].value.string.ptr);
+		say(d, "} ");
+		say_value(d, m, p);
+		say(d, "\n");
+	}
+	return ++d->metrics == d->fail_after ? -ENOSPC : 0;
+}
+
+/* ---- a snapshot ---- */
+
+struct world {
+	struct flow_otlp *o;
+	struct flow_counter counters[2 * FLOW_COUNTERS_PER_IF];
+	struct flow_counter previous[2 * FLOW_COUNTERS_PER_IF];
+	const char *names[2];
+	struct ledger ledger;
+	struct flow_otlp_snapshot snapshot;
+	struct dump dump;
+};
+
+static struct world world;
+
+static int setup(void **state)
+{
+	struct flow_otlp_opts opts = {.active_timeout_ns = 1};
+	struct world *w = &world;
+
+	memset(w, 0, sizeof(*w));
+	w->names[0] = "eth0";
+	w->names[1] = "wg0";
+	w->snapshot = (struct flow_otlp_snapshot){
+		.start_unix_ns = 1000,
+		.time_unix_ns = 2000,
+		.interfaces = 2,
+		.if_names = w->names,
+		.counters = w->counters,
+		.ledger = &w->ledger,
+		.sample_n = 100,
+		.cpu_seconds = 1.5,
+		.rss_bytes = 4096,
+		.ring_pressure = 0.25,
+	};
+	*state = w;
+	return flow_otlp_create(&w->o, &opts);
+}
+
+static int teardown(void **state)
+{
+	flow_otlp_destroy(((struct world *)*state)->o);
+	return 0;
+}
+
+/* One packet of @bytes, as the kernel counts it. */
+static void count(struct flow_counter *counters, unsigned if_slot, unsigned hook, unsigned net,
+		  unsigned transport, uint32_t bytes)
+{
+	struct flow_counter *c = &counters[flow_counter_index(if_slot, hook, net, transport)];
+	unsigned slot = 0;
+
+	while (slot < FLOW_SIZE_SLOTS - 1 && (1u << slot) < bytes)
+		slot++;
+	c->size[slot]++;
+	c->bytes += bytes;
+}
+
+static const char *dump(struct world *w)
+{
+	w->dump.len = 0;
+	assert_int_equal(flow_otlp_metrics(w->o, &w->snapshot, dump_metric, &w->dump), 0);
+	return w->dump.text;
+}
+
+static void assert_has(struct world *w, const char *line)
+{
+	if (!strstr(w->dump.text, line))
+		fail_msg("no \"%s\" in:\n%s", line, w->dump.text);
+}
+
+static void test_flow_metrics_counts_each_class_seen(void **state)
+{
+	struct world *w = *state;
+
+	count(w->counters, 0, FLOW_RECEIVE, FLOW_NET_IPV4, FLOW_TRANSPORT_TCP, 60);
+	count(w->counters, 0, FLOW_RECEIVE, FLOW_NET_IPV4, FLOW_TRANSPORT_TCP, 1514);
+	count(w->counters, 0, FLOW_TRANSMIT, FLOW_NET_OTHER, FLOW_TRANSPORT_OTHER, 42);
+	count(w->counters, 1, FLOW_TRANSMIT, FLOW_NET_IPV6, FLOW_TRANSPORT_SCTP, 100);
+	count(w->counters, 1, FLOW_RECEIVE, FLOW_NET_IPV6, FLOW_TRANSPORT_ICMPV6, 90);
+	dump(w);
+	assert_has(w,
+		   "xdp.packets.total {packet} sum{network.interface.name=eth0,"
+		   "network.io.direction=receive,network.type=ipv4,network.transport=tcp} 2\n"
+		   "xdp.packets.total {packet} sum{network.interface.name=eth0,"
+		   "network.io.direction=transmit,network.type=other,network.transport=other} 1\n"
+		   "xdp.packets.total {packet} sum{network.interface.name=wg0,"
+		   "network.io.direction=receive,network.type=ipv6,network.transport=icmpv6} 1\n"
+		   "xdp.packets.total {packet} sum{network.interface.name=wg0,"
+		   "network.io.direction=transmit,network.type=ipv6,network.transport=sctp} 1\n"
+		   "xdp.bytes.total By sum{network.interface.name=eth0,"
+		   "network.io.direction=receive,network.type=ipv4,network.transport=tcp} 1574\n");
+	assert_null(strstr(w->dump.text, "xdp.packets.rate"));
+}
+
+static void test_flow_metrics_holds_every_class_at_once(void **state)
+{
+	struct world *w = *state;
+	unsigned i, points = 0;
+	const char *p;
+
+	for (i = 0; i < 2 * FLOW_COUNTERS_PER_IF; i++)
+		w->counters[i].size[7] = 1;
+	dump(w);
+	for (p = w->dump.text; (p = strstr(p, "xdp.packets.total ")); p++)
+		points++;
+	assert_int_equal(points, 2 * FLOW_COUNTERS_PER_IF);
+}
+
+static void test_flow_metrics_rate_is_over_the_last_interval(void **state)
+{
+	struct world *w = *state;
+	unsigned i;
+
+	for (i = 0; i < 30; i++)
+		count(i < 10 ? w->previous : w->counters, 1, FLOW_TRANSMIT, FLOW_NET_IPV4,
+		      i % FLOW_TRANSPORT_MAX, 60);
+	for (i = 0; i < 10; i++)
+		count(w->counters, 1, FLOW_TRANSMIT, FLOW_NET_IPV4, 0, 60);
+	w->snapshot.previous = w->previous;
+	w->snapshot.elapsed_ns = 8000000000;
+	dump(w);
+	assert_has(w, "xdp.packets.rate {packet}/s gauge{network.interface.name=wg0,"
+		      "network.io.direction=transmit} 2.5\n");
+	assert_has(w, "xdp.packets.rate {packet}/s gauge{network.interface.name=eth0,"
+		      "network.io.direction=receive} 0\n");
+}
+
+static void test_flow_metrics_size_falls_into_the_bucket_of_the_specification(void **state)
+{
+	static const struct {
+		uint32_t bytes;
+		int bucket;
+	} known[] = {{1, -1}, {2, 0},  {3, 1},	   {4, 1},     {5, 2},
+		     {64, 5}, {65, 6}, {1500, 10}, {9000, 13}, {65536, 15}};
+	char line[128];
+	size_t i;
+
+	for (i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		memset(world.counters, 0, sizeof(world.counters));
+		count(world.counters, 0, FLOW_RECEIVE, FLOW_NET_IPV4, 0, known[i].bytes);
+		dump(*state);
+		snprintf(line, sizeof(line),
+			 "direction=receive} scale 0 count 1 sum %u offset %d buckets 1\n",
+			 known[i].bytes, known[i].bucket);
+		assert_has(*state, line);
+	}
+}
+
+static void test_flow_metrics_size_has_a_histogram_for_each_direction(void **state)
+{
+	struct world *w = *state;
+
+	count(w->counters, 0, FLOW_RECEIVE, FLOW_NET_IPV4, FLOW_TRANSPORT_TCP, 60);
+	count(w->counters, 0, FLOW_RECEIVE, FLOW_NET_IPV6, FLOW_TRANSPORT_UDP, 1500);
+	count(w->counters, 0, FLOW_RECEIVE, FLOW_NET_IPV6, FLOW_TRANSPORT_UDP, 1400);
+	count(w->counters, 1, FLOW_TRANSMIT, FLOW_NET_IPV6, FLOW_TRANSPORT_UDP, 300);
+	dump(w);
+	assert_has(w,
+		   "xdp.packet.size By histogram{network.interface.name=eth0,"
+		   "network.io.direction=receive} scale 0 count 3 sum 2960 offset 5 buckets "
+		   "1 0 0 0 0 2\n"
+		   "xdp.packet.size By histogram{network.interface.name=wg0,"
+		   "network.io.direction=transmit} scale 0 count 1 sum 300 offset 8 buckets 1\n");
+}
+
+static void test_flow_metrics_names_all_losses_even_when_there_are_none(void **state)
+{
+	static const char *const reasons[] = {
+		"flow state,reason=map_full",	 "flow state,reason=no_memory",
+		"flow state,reason=busy",	 "flow state,reason=other",
+		"kept packets,reason=ring_full", "generations,reason=ring_full",
+		"records,reason=ring_full",	 "records,reason=stranger",
+		"spans,reason=unencodable",	 "console,reason=too_fast",
+		"traces,reason=rejected",	 "traces,reason=queue_full",
+		"traces,reason=refused",	 "traces,reason=retry_budget",
+		"traces,reason=shutdown",	 "metrics,reason=shutdown",
+		"logs,reason=shutdown",
+	};
+	char line[128];
+	size_t i;
+
+	dump(*state);
+	for (i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
+		snprintf(line, sizeof(line), "ringspan.losses {item} sum{stage=%s} 0\n",
+			 reasons[i]);
+		assert_has(*state, line);
+	}
+}
+
+static void test_flow_metrics_tells_the_ledger(void **state)
+{
+	struct world *w = *state;
+	struct ledger *l = &w->ledger;
+
+	l->pkts_seen = 10;
+	l->pkts_kept = 5;
+	l->pkts_not_kept = 3;
+	l->pkts_no_flow = 2;
+	l->records_submitted = 9;
+	l->records_held = 1;
+	l->records_lost = 4;
+	l->kern.stat[FLOW_STAT_STATE_FULL] = 6;
+	l->flows_begun = 8;
+	l->flows_held = 7;
+	l->spans_made = 11;
+	l->signal[OTLP_TRACES].exported = 12;
+	l->signal[OTLP_METRICS].dropped[OTLP_DROP_REFUSED] = 13;
+	l->signal[OTLP_LOGS].queued = 14;
+	l->has_otlp = true;
+	l->clock_steps = 15;
+	dump(w);
+	assert_has(w, "ringspan.packets {packet} sum{stage=seen} 10\n"
+		      "ringspan.packets {packet} sum{stage=kept} 5\n"
+		      "ringspan.packets {packet} sum{stage=not_kept} 3\n"
+		      "ringspan.packets {packet} sum{stage=no_flow} 2\n");
+	assert_has(w, "ringspan.records {record} sum{stage=submitted} 9\n");
+	assert_has(w, "ringspan.records.held {record} gauge{} 1\n");
+	assert_has(w, "ringspan.losses {item} sum{stage=records,reason=ring_full} 4\n");
+	assert_has(w, "ringspan.losses {item} sum{stage=flow state,reason=map_full} 6\n");
+	assert_has(w, "ringspan.losses {item} sum{stage=metrics,reason=refused} 13\n");
+	assert_has(w, "ringspan.flows {flow} sum{stage=begun} 8\n");
+	assert_has(w, "ringspan.flows.held {flow} gauge{} 7\n");
+	assert_has(w, "ringspan.spans {span} sum{stage=made} 11\n");
+	assert_has(w, "ringspan.spans {span} sum{stage=exported} 12\n");
+	assert_has(w, "ringspan.queue.items {item} gauge{signal=logs} 14\n");
+	assert_has(w, "ringspan.queue.bytes By gauge{signal=traces} 0\n");
+	assert_has(w, "ringspan.ring.pressure 1 gauge{} 0.25\n");
+	assert_has(w, "ringspan.sampling.interval {flow} gauge{} 100\n");
+	assert_has(w, "ringspan.process.cpu.time s sum{} 1.5\n");
+	assert_has(w, "ringspan.process.memory By gauge{} 4096\n");
+	assert_has(w, "ringspan.clock.steps {step} sum{} 15\n");
+}
+
+static void test_flow_metrics_stops_at_the_first_error(void **state)
+{
+	struct world *w = *state;
+	int n, all;
+
+	dump(w);
+	all = w->dump.metrics;
+	for (n = 1; n <= all; n++) {
+		w->dump = (struct dump){.fail_after = n};
+		assert_int_equal(flow_otlp_metrics(w->o, &w->snapshot, dump_metric, &w->dump),
+				 -ENOSPC);
+		assert_int_equal(w->dump.metrics, n);
+	}
+}
+
+static void test_flow_metrics_survives_each_failing_allocation(void **state)
+{
+	struct world *w = *state;
+	unsigned n;
+	int err;
+
+	for (n = 1;; n++) {
+		fail_at = n;
+		err = flow_otlp_metrics(w->o, &w->snapshot, dump_metric, &w->dump);
+		if (!err)
+			break;
+		assert_int_equal(err, -ENOMEM);
+	}
+	fail_at = 0;
+	assert_int_equal(n, 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_flow_metrics_counts_each_class_seen, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_flow_metrics_holds_every_class_at_once, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_flow_metrics_rate_is_over_the_last_interval,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_flow_metrics_size_falls_into_the_bucket_of_the_specification, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_flow_metrics_size_has_a_histogram_for_each_direction, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_flow_metrics_names_all_losses_even_when_there_are_none, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(test_flow_metrics_tells_the_ledger, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_flow_metrics_stops_at_the_first_error, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_flow_metrics_survives_each_failing_allocation,
+						setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
