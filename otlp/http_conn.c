@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Every operation (connect, write, read a head, read some bytes) is one operation of the same nng_aio,
- * started with what is left of the time and waited for. Stopping that aio therefore ends an attempt
- * wherever it stands, and for good.
+ * Every operation (connect, write, read a head, read some bytes) is one operation of the same nng_aio.
+ * Its callback writes to one eventfd, abort to another, and the thread that began the operation polls
+ * both for what is left of the time. So it is always this thread that cancels: nng 1.5.2 lets a
+ * cancellation by another thread, or by its own timeout, run on into a connection that was meanwhile
+ * closed and freed.
  *
  * nng tries the first address of a name only; its http4 and http6 schemes reach the others.
  */
 #include "otlp/http_conn.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 #include <nng/nng.h>
 #include <nng/supplemental/http/http.h>
 #include <nng/supplemental/tls/tls.h>
@@ -24,6 +30,8 @@ struct otlp_http_conn {
 	struct otlp_url url;
 	nng_tls_config *tls; /* NULL: http */
 	nng_aio *aio;
+	int done_fd;  /* readable when the operation of aio has ended */
+	int abort_fd; /* readable for good once aborted */
 	nng_aio *drain; /* see end_write() */
 	nng_http_res *res;
 	nng_http_conn *conn;	   /* NULL: closed */
@@ -71,26 +79,54 @@ static int to_errno(int rv)
 	}
 }
 
-/* Gives the next operation what is left of the time. */
-static int begin(struct otlp_http_conn *c)
+static void on_done(void *arg)
 {
-	uint64_t now;
+	struct otlp_http_conn *c = arg;
 
-	if (!c->deadline_mono_ms) {
-		nng_aio_set_timeout(c->aio, NNG_DURATION_INFINITE);
-		return 0;
-	}
-	now = now_mono_ms();
-	if (now >= c->deadline_mono_ms)
-		return -ETIMEDOUT;
-	nng_aio_set_timeout(c->aio, (nng_duration)(c->deadline_mono_ms - now));
-	return 0;
+	eventfd_write(c->done_fd, 1);
 }
 
+/* For poll(): up, so that a wait never ends before the deadline. */
+static int time_left_ms(const struct otlp_http_conn *c)
+{
+	uint64_t now = now_mono_ms();
+
+	if (!c->deadline_mono_ms)
+		return -1;
+	if (now >= c->deadline_mono_ms)
+		return 0;
+	return c->deadline_mono_ms - now < INT_MAX ? (int)(c->deadline_mono_ms - now) : INT_MAX;
+}
+
+/* Whether an operation may begin. */
+static int begin(const struct otlp_http_conn *c)
+{
+	struct pollfd aborted = { .fd = c->abort_fd, .events = POLLIN };
+
+	if (poll(&aborted, 1, 0) > 0)
+		return -ECANCELED;
+	return time_left_ms(c) == 0 ? -ETIMEDOUT : 0;
+}
+
+/* Waits for the operation that was begun. */
 static int finish(struct otlp_http_conn *c)
 {
+	struct pollfd fds[] = { { .fd = c->done_fd, .events = POLLIN },
+				{ .fd = c->abort_fd, .events = POLLIN } };
+	eventfd_t count;
+	int n, rv;
+
+	do
+		n = poll(fds, 2, time_left_ms(c));
+	while (n < 0 && errno == EINTR);
+	if (!fds[0].revents)
+		nng_aio_cancel(c->aio);
 	nng_aio_wait(c->aio);
-	return to_errno(nng_aio_result(c->aio));
+	eventfd_read(c->done_fd, &count);
+	rv = nng_aio_result(c->aio);
+	if (rv == NNG_ECANCELED && !fds[1].revents)
+		return -ETIMEDOUT;
+	return to_errno(rv);
 }
 
 static int init_tls(struct otlp_http_conn *c, const char *ca_file, const char **why)
@@ -122,7 +158,14 @@ int otlp_http_conn_create(struct otlp_http_conn **ret, const struct otlp_url *ur
 	if (!c)
 		return -ENOMEM;
 	c->url = *url;
-	if (nng_aio_alloc(&c->aio, NULL, NULL) || nng_aio_alloc(&c->drain, NULL, NULL) ||
+	c->done_fd = eventfd(0, EFD_CLOEXEC);
+	c->abort_fd = eventfd(0, EFD_CLOEXEC);
+	if (c->done_fd < 0 || c->abort_fd < 0) {
+		*why = "out of file descriptors";
+		err = -errno;
+		goto fail;
+	}
+	if (nng_aio_alloc(&c->aio, on_done, c) || nng_aio_alloc(&c->drain, NULL, NULL) ||
 	    nng_http_res_alloc(&c->res))
 		goto fail;
 	err = url->is_tls ? init_tls(c, ca_file, why) : 0;
@@ -148,6 +191,10 @@ void otlp_http_conn_destroy(struct otlp_http_conn *c)
 		nng_aio_free(c->drain);
 	if (c->aio)
 		nng_aio_free(c->aio);
+	if (c->done_fd >= 0)
+		close(c->done_fd);
+	if (c->abort_fd >= 0)
+		close(c->abort_fd);
 	free(c);
 }
 
@@ -340,5 +387,5 @@ int otlp_http_conn_read(struct otlp_http_conn *c, uint8_t *buf, size_t cap, size
 
 void otlp_http_conn_abort(struct otlp_http_conn *c)
 {
-	nng_aio_stop(c->aio);
+	eventfd_write(c->abort_fd, 1);
 }

@@ -61,6 +61,8 @@ static void sim_report(void *ctx, struct flow *f, const struct flow_report *r)
 	assert_true(s->reports_len < SIM_REPORTS);
 	s->reports[s->reports_len++] = (struct sim_report){*f, *r, s->now};
 	f->tag++;
+	for (i = 0; i < 2; i++)
+		assert_int_equal(f->totals[i].bytes, 100 * f->totals[i].pkts);
 	if (!r->is_final)
 		return;
 	s->finals[tuple] += f->totals[0].pkts + f->totals[1].pkts;

@@ -335,6 +335,46 @@ static void test_flow_table_starts_anew_after_a_reset_without_state(void **state
 	sim_destroy(s);
 }
 
+static void test_flow_table_does_not_start_anew_behind_a_state_it_knows(void **state)
+{
+	struct sim *s = sim_create(&usual, 0, 1);
+
+	(void)state;
+	sim_send(s, 0, 1, RST, 0, 1);
+	sim_deliver(s, 1);
+	s->now += 2 * SIM_S;
+	sim_send(s, 0, 1, SYN, 1, 1); /* waits in the ring */
+	s->states_cap = 1;
+	s->is_mute = true;
+	sim_send(s, 0, 1, DATA, 0, 6);
+	s->now += TICK_NS;
+	flow_table_advance(s->table, s->now, SIZE_MAX); /* finds the state */
+	assert_int_equal(s->peeks, 1);
+	sim_deliver(s, 1);
+	s->is_mute = false;
+	sim_send(s, 0, 1, DATA, 0, 1);
+	sim_deliver(s, 1);
+	flow_table_finish(s->table);
+	assert_int_equal(s->reports_len, 1);
+	assert_report(s, 0, FLOW_REPORT_ROOT, FLOW_END_DETECTED, 9);
+	sim_destroy(s);
+}
+
+static void test_flow_table_lets_the_map_correct_a_record(void **state)
+{
+	struct sim *s = sim_create(&usual, 100, 1);
+
+	(void)state;
+	sim_send(s, UDP, 0, 0, 0, 1);
+	sim_send(s, UDP, 0, 0, 0, 1);
+	s->queue[1].totals[0].pkts = 1000; /* copied while another CPU was writing */
+	s->queue[1].totals[0].bytes = 100000;
+	sim_run(s, 20 * SIM_S);
+	assert_report(s, 0, FLOW_REPORT_ROOT, FLOW_IDLE_TIMEOUT, 2);
+	sim_check_balance(s);
+	sim_destroy(s);
+}
+
 static void test_flow_table_makes_room_by_ending_the_nearest(void **state)
 {
 	struct flow_table_opts opts = usual;
@@ -434,6 +474,8 @@ int main(void)
 		cmocka_unit_test(test_flow_table_gives_up_waiting_for_the_end_of_a_generation),
 		cmocka_unit_test(test_flow_table_adds_up_flows_without_state),
 		cmocka_unit_test(test_flow_table_starts_anew_after_a_reset_without_state),
+		cmocka_unit_test(test_flow_table_does_not_start_anew_behind_a_state_it_knows),
+		cmocka_unit_test(test_flow_table_lets_the_map_correct_a_record),
 		cmocka_unit_test(test_flow_table_makes_room_by_ending_the_nearest),
 		cmocka_unit_test(test_flow_table_adopts_only_unknown_flows),
 		cmocka_unit_test(test_flow_table_handles_no_more_than_its_budget),

@@ -288,39 +288,49 @@ static void *consume(void *arg)
 	return NULL;
 }
 
+/* Puts, and reads after each put; returns NULL if all readings were right. */
 static void *produce(void *arg)
 {
-	for (unsigned i = 0; i < 3000; i++)
+	void *wrong = NULL;
+
+	for (unsigned i = 0; i < 3000; i++) {
+		struct otlp_queue_counts c;
+		uint64_t out = 0;
+
 		put(arg, i % OTLP_SIGNAL_MAX, 1 + i % 50, 1 + i % 7);
-	return NULL;
+		otlp_queue_counts(arg, i % OTLP_SIGNAL_MAX, &c);
+		for (unsigned fate = 0; fate < OTLP_FATE_MAX; fate++)
+			out += c.items_out[fate];
+		if (c.items_in != out + c.items_held || c.bytes_held > 200)
+			wrong = arg;
+	}
+	return wrong;
 }
 
 static void test_queue_is_closed_at_every_reading(void **state)
 {
 	struct otlp_queue *q = queue(200);
 	pthread_t consumer, producer[2];
-	uint64_t seen;
+	uint64_t items = 0;
 
 	(void)state;
 	assert_int_equal(pthread_create(&consumer, NULL, consume, q), 0);
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&producer[i], NULL, produce, q), 0);
-	do {
-		seen = 0;
-		for (unsigned s = 0; s < OTLP_SIGNAL_MAX; s++) {
-			struct otlp_queue_counts c = counts(q, s);
+	for (unsigned i = 0; i < 2; i++) {
+		void *wrong;
 
-			assert_true(c.bytes_held <= 200);
-			seen += c.items_in;
-		}
-	} while (seen < 2 * 11997);
-	for (unsigned i = 0; i < 2; i++)
-		pthread_join(producer[i], NULL);
+		pthread_join(producer[i], &wrong);
+		assert_null(wrong);
+	}
 	otlp_queue_close(q, otlp_queue_now_mono_ns() + 10 * S);
 	assert_true(otlp_queue_await(q));
 	pthread_join(consumer, NULL);
-	for (unsigned s = 0; s < OTLP_SIGNAL_MAX; s++)
+	for (unsigned s = 0; s < OTLP_SIGNAL_MAX; s++) {
 		assert_int_equal(counts(q, s).items_held, 0);
+		items += counts(q, s).items_in;
+	}
+	assert_int_equal(items, 2 * 11997);
 	otlp_queue_destroy(q);
 }
 
