@@ -13,8 +13,8 @@
 /* floor(log2) by de Bruijn multiplication: branches would be mispredicted on mixed sizes. Not
  * static: a small constant table would land in a mergeable section, which breaks the object's BTF.
  */
-const volatile __u8 count_log2[32] = {0, 9,  1,	 10, 13, 21, 2,	 29, 11, 14, 16, 18, 22, 25, 3, 30,
-				      8, 12, 20, 28, 15, 17, 24, 7,  19, 27, 23, 6,  26, 5,  4, 31};
+const volatile __u8 count_log2[32] = {1, 10, 2,	 11, 14, 22, 3,	 30, 12, 15, 17, 19, 23, 26, 4, 31,
+				      9, 13, 21, 29, 16, 18, 25, 8,  20, 28, 24, 7,  27, 6,  5, 32};
 
 /* ceil(log2 bytes), at most the last slot; 0 and 1 go to slot 0. */
 static __always_inline __u32 count_size_slot(__u32 bytes)
@@ -28,7 +28,7 @@ static __always_inline __u32 count_size_slot(__u32 bytes)
 	x |= x >> 4;
 	x |= x >> 8;
 	x |= x >> 16;
-	slot = count_log2[(x * 0x07C4ACDDu) >> 27] + 1;
+	slot = count_log2[(x * 0x07C4ACDDu) >> 27];
 	return slot < FLOW_SIZE_SLOTS ? slot : FLOW_SIZE_SLOTS - 1;
 }
 

@@ -90,13 +90,13 @@ static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt
 static __always_inline struct pkt_buff flow_buff_xdp(struct xdp_md *ctx)
 {
 	return (struct pkt_buff){
-	    .data = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end, .xdp = ctx};
+		.data = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end, .xdp = ctx};
 }
 
 static __always_inline struct pkt_buff flow_buff_skb(struct __sk_buff *skb)
 {
 	return (struct pkt_buff){
-	    .data = (void *)(long)skb->data, .end = (void *)(long)skb->data_end, .skb = skb};
+		.data = (void *)(long)skb->data, .end = (void *)(long)skb->data_end, .skb = skb};
 }
 
 static __noinline int flow_keep_xdp(struct xdp_md *ctx, __u64 hash, __u32 bytes)
@@ -126,17 +126,17 @@ static __noinline int flow_watch_copy(struct __sk_buff *skb, enum flow_hook hook
 {
 	struct headers_copy *copy;
 	struct pkt_buff b = {.skb = skb};
-	__u32 len = skb->len, zero = 0;
+	__u32 len = skb->len - 1, zero = 0;
 	struct pkt p;
 	__u64 hash;
 
 	copy = bpf_map_lookup_elem(&headers_copies, &zero);
 	if (!copy)
 		return 0;
-	if (len > sizeof(copy->data))
-		len = sizeof(copy->data);
-	if (len < 1 || bpf_skb_load_bytes(skb, 0, copy->data, len))
-		len = 0;
+	barrier_var(len);
+	if (len > sizeof(copy->data) - 1)
+		len = sizeof(copy->data) - 1;
+	len = bpf_skb_load_bytes(skb, 0, copy->data, len + 1) ? 0 : len + 1;
 	b.data = copy->data;
 	b.end = copy->data + len;
 	pkt_parse(&b, if_is_l3, &p);

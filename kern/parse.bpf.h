@@ -156,10 +156,10 @@ static __always_inline __u64 pkt_walk(void *ctx, bool is_skb, __u32 off, __u32 p
 	int i;
 
 	for (i = 0; i < PKT_EXTENSIONS_MAX; i++) {
+		if (off >= PKT_HEADERS_MAX)
+			return 0;
 		if (!pkt_is_extension(proto))
 			return PKT_WALK_OK | (__u64)off << 8 | proto;
-		if (off > PKT_HEADERS_MAX)
-			return 0;
 		if (is_skb ? bpf_skb_load_bytes(ctx, off, ext, sizeof(ext))
 			   : bpf_xdp_load_bytes(ctx, off, ext, sizeof(ext)))
 			return 0;
@@ -169,7 +169,7 @@ static __always_inline __u64 pkt_walk(void *ctx, bool is_skb, __u32 off, __u32 p
 			off += 8;
 			/* offset 0 without "more": an atomic fragment, whole in itself (RFC 6946);
 			 * of others only the first piece goes on with headers */
-			if (piece & bpf_htons(0xfff9))
+			if (piece & bpf_htons(0xfff9) && off < PKT_HEADERS_MAX)
 				return PKT_WALK_OK | PKT_WALK_FRAGMENT | (__u64)off << 8 | proto;
 			continue;
 		}
@@ -211,7 +211,7 @@ static __always_inline void pkt_parse_ipv6(const struct pkt_buff *b, struct pkt 
 			return;
 		}
 		p->proto = walk;
-		p->l4 = (walk >> 8) & 0xffffff;
+		p->l4 = (walk >> 8) & (PKT_HEADERS_MAX - 1);
 		p->is_fragment = walk & PKT_WALK_FRAGMENT;
 	}
 	pkt_parse_l4(b, p);
@@ -320,7 +320,7 @@ static __always_inline struct pkt_ports pkt_ports(const struct pkt_buff *b, cons
 		if ((void *)(icmp + 1) > b->end)
 			return ports;
 		counterpart =
-		    pkt_icmp_counterpart(icmp->type, p->transport == FLOW_TRANSPORT_ICMPV6);
+			pkt_icmp_counterpart(icmp->type, p->transport == FLOW_TRANSPORT_ICMPV6);
 		if (counterpart < 0) {
 			ports.source = bpf_htons(icmp->type | FLOW_ICMP_ONEWAY);
 			ports.dest = bpf_htons(icmp->code);

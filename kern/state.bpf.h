@@ -159,7 +159,8 @@ static __always_inline struct flow_state *state_find(const struct state_pkt *sp)
 {
 	struct flow_state *st = bpf_map_lookup_elem(&flow_states, &sp->key);
 	struct flow_state fresh = {};
-	long err;
+	int err; /* the map functions of kernels before 6.4 return one: the upper half is not
+		    defined */
 
 	if (st)
 		return st;

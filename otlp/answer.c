@@ -109,7 +109,7 @@ static uint64_t seconds_until(const char *date, int64_t now_unix_s)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	char day[4], month[4], zone[4];
-	struct tm tm = { 0 };
+	struct tm tm = {0};
 	const char *at;
 	int64_t left;
 
@@ -146,7 +146,7 @@ static uint64_t retry_after_ms(const char *value, int64_t now_unix_s)
 static void read_success(struct otlp_answer *ret, const struct otlp_response *r, bool is_readable)
 {
 	static const char undecodable[] = "the body of the answer cannot be decoded";
-	struct number_and_text partial = { 0 };
+	struct number_and_text partial = {0};
 
 	ret->kind = OTLP_ANSWER_OK;
 	if (r->len == 0 || !is_protobuf(r))
@@ -166,9 +166,9 @@ static void read_success(struct otlp_answer *ret, const struct otlp_response *r,
 void otlp_answer_read(struct otlp_answer *ret, const struct otlp_response *r, int64_t now_unix_s)
 {
 	bool is_readable = !r->content_encoding || !strcasecmp(r->content_encoding, "identity");
-	struct number_and_text status = { 0 };
+	struct number_and_text status = {0};
 
-	*ret = (struct otlp_answer){ .kind = OTLP_ANSWER_REFUSED, .status = r->status };
+	*ret = (struct otlp_answer){.kind = OTLP_ANSWER_REFUSED, .status = r->status};
 	if (r->status >= 200 && r->status < 300) {
 		read_success(ret, r, is_readable);
 		return;

@@ -12,16 +12,16 @@
 enum otlp_answer_kind {
 	OTLP_ANSWER_OK,
 	OTLP_ANSWER_PARTIAL, /* taken, but some items were rejected, or the server warns */
-	OTLP_ANSWER_RETRY,   /* send the same bytes again later */
-	OTLP_ANSWER_REFUSED  /* final: do not send again */
+	OTLP_ANSWER_RETRY, /* send the same bytes again later */
+	OTLP_ANSWER_REFUSED /* final: do not send again */
 };
 
 struct otlp_answer {
 	enum otlp_answer_kind kind;
-	unsigned status;         /* of HTTP; 0: no answer came */
+	unsigned status; /* of HTTP; 0: no answer came */
 	uint64_t retry_after_ms; /* with RETRY; 0: the server named none */
-	uint64_t rejected;       /* items, with PARTIAL */
-	char text[200];          /* why, printable ASCII; may be empty */
+	uint64_t rejected; /* items, with PARTIAL */
+	char text[200]; /* why, printable ASCII; may be empty */
 };
 
 struct otlp_response {

@@ -2,8 +2,8 @@
 /*
  *   size [;extension] CRLF  payload CRLF  …  0 [;extension] CRLF  [trailer CRLF]… CRLF
  *
- * A state per place in that picture, a byte a step; payload is moved in runs. A bare LF is taken for
- * CRLF. What carries no payload is bounded in sum, so that an endless extension ends.
+ * A state per place in that picture, a byte a step; payload is moved in runs. A bare LF is taken
+ * for CRLF. What carries no payload is bounded in sum, so that an endless extension ends.
  */
 #include "otlp/chunked.h"
 

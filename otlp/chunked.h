@@ -11,10 +11,10 @@
 
 struct otlp_chunked {
 	int state;
-	uint64_t left;    /* bytes of this chunk, or its size while that is being read */
-	unsigned digits;  /* of the size */
-	size_t line_len;  /* of the trailer line being read */
-	size_t overhead;  /* bytes of extensions and trailers so far: bounded */
+	uint64_t left; /* bytes of this chunk, or its size while that is being read */
+	unsigned digits; /* of the size */
+	size_t line_len; /* of the trailer line being read */
+	size_t overhead; /* bytes of extensions and trailers so far: bounded */
 };
 
 void otlp_chunked_init(struct otlp_chunked *c);

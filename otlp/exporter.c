@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One thread takes requests in turn from the queue and sends them. When a signal may be sent next is
- * the later of two times: its own, which follows from retryable answers of its URL, and that of its
- * destination, which follows from attempts that got no answer. So a URL that asks for patience holds
- * back no other, and an outage is knocked at once per backoff, however many requests wait. Signals
- * with the same origin share a destination and its connection.
+ * One thread takes requests in turn from the queue and sends them. When a signal may be sent next
+ * is the later of two times: its own, which follows from retryable answers of its URL, and that of
+ * its destination, which follows from attempts that got no answer. So a URL that asks for patience
+ * holds back no other, and an outage is knocked at once per backoff, however many requests wait.
+ * Signals with the same origin share a destination and its connection.
  *
  * All but the queue (which has the one lock, and the counts) belongs to the sender thread alone.
  */
@@ -67,15 +67,16 @@ struct otlp_exporter {
 
 static const char *items_name(enum otlp_signal signal, uint64_t n)
 {
-	static const char *const one[] = { "span", "data point", "log record" };
-	static const char *const many[] = { "spans", "data points", "log records" };
+	static const char *const one[] = {"span", "data point", "log record"};
+	static const char *const many[] = {"spans", "data points", "log records"};
 
 	return n == 1 ? one[signal] : many[signal];
 }
 
 __attribute__((format(printf, 4, 5))) static void tell(struct otlp_exporter *x,
 						       enum otlp_event_kind kind,
-						       enum otlp_signal signal, const char *fmt, ...)
+						       enum otlp_signal signal, const char *fmt,
+						       ...)
 {
 	char sentence[2048];
 	va_list args;
@@ -121,7 +122,7 @@ static uint64_t pace_slow(struct otlp_exporter *x, struct pace *p, uint64_t leas
 
 static void pace_reset(struct pace *p)
 {
-	*p = (struct pace){ 0 };
+	*p = (struct pace){0};
 }
 
 /* ---- what came of an attempt ---- */
@@ -218,7 +219,7 @@ static void attempt(struct otlp_exporter *x, const struct otlp_request *r)
 		.timeout_ms = x->timeout_ms,
 	};
 	struct otlp_http_attempt a;
-	struct otlp_outcome o = { 0 };
+	struct otlp_outcome o = {0};
 
 	otlp_http_post(t->dest->http, &request, &a);
 	o.is_answered = a.answer.status;
@@ -248,7 +249,7 @@ static void *sender(void *arg)
 	struct otlp_request r;
 
 	for (;;) {
-		uint64_t due[OTLP_SIGNAL_MAX] = { 0 };
+		uint64_t due[OTLP_SIGNAL_MAX] = {0};
 
 		for (unsigned s = 0; s < OTLP_SIGNAL_MAX; s++) {
 			const struct target *t = &x->target[s];
@@ -322,8 +323,8 @@ static int add_targets(struct otlp_exporter *x, const struct otlp_exporter_opts 
 	if (!headers)
 		return -ENOMEM;
 	for (size_t i = 0; i < opts->headers_len; i++)
-		headers[i] = (struct otlp_http_header){ opts->headers[i].name,
-							opts->headers[i].value };
+		headers[i] =
+			(struct otlp_http_header){opts->headers[i].name, opts->headers[i].value};
 	for (unsigned s = 0; s < OTLP_SIGNAL_MAX && !err; s++)
 		if (opts->url[s])
 			err = add_target(x, s, &http, opts->url[s], why);
@@ -368,8 +369,8 @@ fail:
 	return err;
 }
 
-/* Signals are blocked meanwhile, so that they are in all threads that begin here, the HTTP library's
- * too. */
+/* Signals are blocked meanwhile, so that they are in all threads that begin here, the HTTP
+ * library's too. */
 int otlp_exporter_create(struct otlp_exporter **ret, const struct otlp_exporter_opts *opts,
 			 const char **error)
 {
@@ -389,7 +390,7 @@ int otlp_exporter_create(struct otlp_exporter **ret, const struct otlp_exporter_
 int otlp_exporter_submit(struct otlp_exporter *x, enum otlp_signal signal, uint8_t *data,
 			 size_t size, size_t items)
 {
-	struct otlp_request r = { .signal = signal, .data = data, .size = size, .items = items };
+	struct otlp_request r = {.signal = signal, .data = data, .size = size, .items = items};
 	struct otlp_overflow over;
 	int err;
 
@@ -444,12 +445,13 @@ void otlp_exporter_stats(struct otlp_exporter *x, enum otlp_signal signal,
 		.submitted = c.items_in,
 		.exported = c.items_out[OTLP_FATE_EXPORTED],
 		.rejected = c.items_out[OTLP_FATE_REJECTED],
-		.dropped = {
-			[OTLP_DROP_QUEUE_FULL] = c.items_out[OTLP_FATE_OVERFLOW],
-			[OTLP_DROP_REFUSED] = c.items_out[OTLP_FATE_REFUSED],
-			[OTLP_DROP_RETRY_BUDGET] = c.items_out[OTLP_FATE_EXPIRED],
-			[OTLP_DROP_SHUTDOWN] = c.items_out[OTLP_FATE_SHUTDOWN],
-		},
+		.dropped =
+			{
+				[OTLP_DROP_QUEUE_FULL] = c.items_out[OTLP_FATE_OVERFLOW],
+				[OTLP_DROP_REFUSED] = c.items_out[OTLP_FATE_REFUSED],
+				[OTLP_DROP_RETRY_BUDGET] = c.items_out[OTLP_FATE_EXPIRED],
+				[OTLP_DROP_SHUTDOWN] = c.items_out[OTLP_FATE_SHUTDOWN],
+			},
 		.queued = c.items_held,
 		.queued_bytes = c.bytes_held,
 		.requests = c.answers,
@@ -473,7 +475,7 @@ uint64_t otlp_exporter_connects(struct otlp_exporter *x)
 
 const char *otlp_drop_reason_name(enum otlp_drop_reason r)
 {
-	static const char *const names[] = { "queue_full", "refused", "retry_budget", "shutdown" };
+	static const char *const names[] = {"queue_full", "refused", "retry_budget", "shutdown"};
 
 	return r < OTLP_DROP_MAX ? names[r] : "unknown";
 }

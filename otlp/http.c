@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The body is read here and not by the HTTP library, which would allocate whatever length the server
- * claims. The connection is kept only if the end of the answer was seen in it; after anything
- * doubtful it is closed.
+ * The body is read here and not by the HTTP library, which would allocate whatever length the
+ * server claims. The connection is kept only if the end of the answer was seen in it; after
+ * anything doubtful it is closed.
  */
 #include "otlp/http.h"
 
@@ -23,7 +23,7 @@
 struct otlp_http {
 	struct otlp_http_conn *conn;
 	struct otlp_http_header *headers; /* OWN_HEADERS places, then the caller's; strings owned */
-	size_t headers_len;		  /* of the caller's */
+	size_t headers_len; /* of the caller's */
 	char *user_agent;
 	z_stream gzip;
 	bool has_gzip;
@@ -198,12 +198,12 @@ static void set_headers(struct otlp_http *h, struct exchange *x)
 {
 	size_t own = 0;
 
-	h->headers[own++] = (struct otlp_http_header){ "Content-Type", "application/x-protobuf" };
+	h->headers[own++] = (struct otlp_http_header){"Content-Type", "application/x-protobuf"};
 	if (x->message.data == x->gzipped)
-		h->headers[own++] = (struct otlp_http_header){ "Content-Encoding", "gzip" };
+		h->headers[own++] = (struct otlp_http_header){"Content-Encoding", "gzip"};
 	else /* keeps the places filled; of the same name the last counts */
-		h->headers[own++] = (struct otlp_http_header){ "User-Agent", h->user_agent };
-	h->headers[own++] = (struct otlp_http_header){ "User-Agent", h->user_agent };
+		h->headers[own++] = (struct otlp_http_header){"User-Agent", h->user_agent};
+	h->headers[own++] = (struct otlp_http_header){"User-Agent", h->user_agent};
 	x->message.headers = h->headers;
 	x->message.headers_len = own + h->headers_len;
 }
@@ -275,7 +275,7 @@ static void answer_failed(struct otlp_http_attempt *a, int err, uint32_t timeout
 	const char *text = failure_text(err);
 	char buf[128];
 
-	*ret = (struct otlp_answer){ .kind = OTLP_ANSWER_RETRY };
+	*ret = (struct otlp_answer){.kind = OTLP_ANSWER_RETRY};
 	a->is_aborted = err == -ECANCELED;
 	if (err == -ETIMEDOUT && timeout_ms) {
 		snprintf(buf, sizeof(buf), "no answer within %g s", timeout_ms / 1000.0);
@@ -299,7 +299,7 @@ static void answer_read(struct exchange *x)
 	};
 
 	if (x->is_too_large) {
-		*ret = (struct otlp_answer){ .kind = OTLP_ANSWER_REFUSED, .status = r.status };
+		*ret = (struct otlp_answer){.kind = OTLP_ANSWER_REFUSED, .status = r.status};
 		snprintf(ret->text, sizeof(ret->text), "the answer is larger than %u MiB",
 			 OTLP_HTTP_ANSWER_MAX >> 20);
 		return;
@@ -312,12 +312,12 @@ void otlp_http_post(struct otlp_http *h, const struct otlp_http_request *r,
 {
 	struct exchange x = {
 		.conn = h->conn,
-		.message = { .path = r->path, .data = r->data, .size = r->size },
+		.message = {.path = r->path, .data = r->data, .size = r->size},
 		.attempt = ret,
 	};
 	int err;
 
-	*ret = (struct otlp_http_attempt){ 0 };
+	*ret = (struct otlp_http_attempt){0};
 	compress_body(h, &x);
 	set_headers(h, &x);
 	ret->sent_bytes = x.message.size;
@@ -342,9 +342,16 @@ void otlp_http_abort(struct otlp_http *h)
 
 static const char *header_fault(const struct otlp_http_header *header)
 {
-	static const char *const own[] = { "Host", "Content-Type", "Content-Length",
-					   "Content-Encoding", "Transfer-Encoding", "Connection",
-					   "Expect", "Upgrade", "TE", "Accept-Encoding" };
+	static const char *const own[] = {"Host",
+					  "Content-Type",
+					  "Content-Length",
+					  "Content-Encoding",
+					  "Transfer-Encoding",
+					  "Connection",
+					  "Expect",
+					  "Upgrade",
+					  "TE",
+					  "Accept-Encoding"};
 	static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
@@ -362,7 +369,7 @@ static const char *header_fault(const struct otlp_http_header *header)
 
 static int copy_headers(struct otlp_http *h, const struct otlp_http_opts *opts, const char **why)
 {
-	struct otlp_http_header agent = { "User-Agent", h->user_agent };
+	struct otlp_http_header agent = {"User-Agent", h->user_agent};
 
 	h->headers = calloc(OWN_HEADERS + opts->headers_len, sizeof(*h->headers));
 	if (!h->headers)

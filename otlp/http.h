@@ -24,8 +24,8 @@ struct otlp_http_opts {
 	const struct otlp_http_header *headers; /* added to each request; copied */
 	size_t headers_len;
 	const char *user_agent; /* NULL: the library's own */
-	const char *ca_file;    /* https: PEM file of those who are trusted; NULL: the system's */
-	bool gzip;              /* request bodies */
+	const char *ca_file; /* https: PEM file of those who are trusted; NULL: the system's */
+	bool gzip; /* request bodies */
 };
 
 /* 0 and *ret set; -EINVAL: a header cannot be sent, *why says which rule it breaks; -ENOENT: no
@@ -42,13 +42,13 @@ struct otlp_http_request {
 
 struct otlp_http_attempt {
 	struct otlp_answer answer; /* without a status: RETRY, the text says what went wrong */
-	size_t sent_bytes;         /* of the body, after compression */
-	unsigned connects;         /* connections opened */
+	size_t sent_bytes; /* of the body, after compression */
+	unsigned connects; /* connections opened */
 	bool is_aborted;
 };
 
-/* One attempt; blocks. A kept-alive connection that the server has closed meanwhile is replaced once
- * without a word. Retries nothing else. */
+/* One attempt; blocks. A kept-alive connection that the server has closed meanwhile is replaced
+ * once without a word. Retries nothing else. */
 void otlp_http_post(struct otlp_http *h, const struct otlp_http_request *r,
 		    struct otlp_http_attempt *ret);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Every operation (connect, write, read a head, read some bytes) is one operation of the same nng_aio.
- * Its callback writes to one eventfd, abort to another, and the thread that began the operation polls
- * both for what is left of the time. So it is always this thread that cancels: nng 1.5.2 lets a
- * cancellation by another thread, or by its own timeout, run on into a connection that was meanwhile
- * closed and freed.
+ * Every operation (connect, write, read a head, read some bytes) is one operation of the same
+ * nng_aio. Its callback writes to one eventfd, abort to another, and the thread that began the
+ * operation polls both for what is left of the time. So it is always this thread that cancels:
+ * nng 1.5.2 lets a cancellation by another thread, or by its own timeout, run on into a connection
+ * that was meanwhile closed and freed.
  *
  * nng tries the first address of a name only; its http4 and http6 schemes reach the others.
  */
@@ -30,11 +30,11 @@ struct otlp_http_conn {
 	struct otlp_url url;
 	nng_tls_config *tls; /* NULL: http */
 	nng_aio *aio;
-	int done_fd;  /* readable when the operation of aio has ended */
+	int done_fd; /* readable when the operation of aio has ended */
 	int abort_fd; /* readable for good once aborted */
 	nng_aio *drain; /* see end_write() */
 	nng_http_res *res;
-	nng_http_conn *conn;	   /* NULL: closed */
+	nng_http_conn *conn; /* NULL: closed */
 	uint64_t deadline_mono_ms; /* 0: none */
 };
 
@@ -75,7 +75,10 @@ static int to_errno(int rv)
 	case NNG_ENOMEM:
 		return -ENOMEM;
 	default:
-		return rv > NNG_ESYSERR && rv < NNG_ESYSERR + 4096 ? -(rv - NNG_ESYSERR) : -EIO;
+		if (rv > NNG_ESYSERR && rv < NNG_ESYSERR + 4096)
+			return -(rv - NNG_ESYSERR);
+		/* What getaddrinfo() calls EAI_… is negative. */
+		return rv < NNG_ESYSERR && rv > NNG_ESYSERR - 4096 ? -EADDRNOTAVAIL : -EIO;
 	}
 }
 
@@ -101,7 +104,7 @@ static int time_left_ms(const struct otlp_http_conn *c)
 /* Whether an operation may begin. */
 static int begin(const struct otlp_http_conn *c)
 {
-	struct pollfd aborted = { .fd = c->abort_fd, .events = POLLIN };
+	struct pollfd aborted = {.fd = c->abort_fd, .events = POLLIN};
 
 	if (poll(&aborted, 1, 0) > 0)
 		return -ECANCELED;
@@ -111,8 +114,8 @@ static int begin(const struct otlp_http_conn *c)
 /* Waits for the operation that was begun. */
 static int finish(struct otlp_http_conn *c)
 {
-	struct pollfd fds[] = { { .fd = c->done_fd, .events = POLLIN },
-				{ .fd = c->abort_fd, .events = POLLIN } };
+	struct pollfd fds[] = {{.fd = c->done_fd, .events = POLLIN},
+			       {.fd = c->abort_fd, .events = POLLIN}};
 	eventfd_t count;
 	int n, rv;
 
@@ -140,8 +143,8 @@ static int init_tls(struct otlp_http_conn *c, const char *ca_file, const char **
 	if (rv)
 		return -ENOMEM;
 	if (nng_tls_config_ca_file(c->tls, ca_file ? ca_file : CA_FILE)) {
-		*why = ca_file ? "the CA file cannot be read" :
-				 "https needs the CA certificates of the system (" CA_FILE "), and "
+		*why = ca_file ? "the CA file cannot be read"
+			       : "https needs the CA certificates of the system (" CA_FILE "), and "
 				 "they cannot be read: install ca-certificates";
 		return -ENOENT;
 	}
@@ -234,8 +237,8 @@ static int dial(struct otlp_http_conn *c, const char *text)
  * no resolver is asked: which address it names first says nothing about who listens. */
 int otlp_http_conn_open(struct otlp_http_conn *c)
 {
-	static const char *const any[][2] = { { "", NULL }, { "4", NULL }, { "6", NULL } };
-	static const char *const local[][2] = { { "", "127.0.0.1" }, { "", "[::1]" } };
+	static const char *const any[][2] = {{"", NULL}, {"4", NULL}, {"6", NULL}};
+	static const char *const local[][2] = {{"", "127.0.0.1"}, {"", "[::1]"}};
 	const struct otlp_url *u = &c->url;
 	bool is_local = !strcmp(u->host, "localhost"), is_literal = strchr(u->host, ':');
 	const char *const(*try)[2] = is_local ? local : any;
@@ -247,7 +250,8 @@ int otlp_http_conn_open(struct otlp_http_conn *c)
 		char text[300];
 		int err;
 
-		snprintf(text, sizeof(text), is_literal ? "http%s%s://[%s]:%u/" : "http%s%s://%s:%u/",
+		snprintf(text, sizeof(text),
+			 is_literal ? "http%s%s://[%s]:%u/" : "http%s%s://%s:%u/",
 			 u->is_tls ? "s" : "", try[i][0], host, u->port);
 		err = dial(c, text);
 		if (err == 0 || err == -ETIMEDOUT || err == -ECANCELED)
@@ -298,7 +302,7 @@ static int build(nng_http_req *req, const struct otlp_http_conn *c,
 static void end_write(struct otlp_http_conn *c)
 {
 	uint8_t byte;
-	nng_iov iov = { .iov_buf = &byte, .iov_len = 1 };
+	nng_iov iov = {.iov_buf = &byte, .iov_len = 1};
 
 	if (!c->tls)
 		return;
@@ -370,7 +374,7 @@ const char *otlp_http_conn_header(const struct otlp_http_conn *c, const char *na
 
 int otlp_http_conn_read(struct otlp_http_conn *c, uint8_t *buf, size_t cap, size_t *ret_len)
 {
-	nng_iov iov = { .iov_buf = buf, .iov_len = cap };
+	nng_iov iov = {.iov_buf = buf, .iov_len = cap};
 	int err = begin(c);
 
 	*ret_len = 0;

@@ -3,9 +3,10 @@
  * http_conn - a connection to one origin: bytes and heads go through it under one total deadline.
  * The door to nng.
  *
- * One thread at a time, except otlp_http_conn_abort(): any thread. All operations block and return 0
- * or: -ETIMEDOUT the deadline; -ECANCELED aborted; -ECONNREFUSED; -EADDRNOTAVAIL the name cannot be
- * resolved; -EPIPE closed by the server; -EPROTO not HTTP/1; -EKEYREJECTED TLS; -ENOMEM; other -errno.
+ * One thread at a time, except otlp_http_conn_abort(): any thread. All operations block and return
+ * 0 or: -ETIMEDOUT the deadline; -ECANCELED aborted; -ECONNREFUSED; -EADDRNOTAVAIL the name cannot
+ * be resolved; -EPIPE closed by the server; -EPROTO not HTTP/1; -EKEYREJECTED TLS; -ENOMEM; other
+ * -errno.
  */
 #ifndef OTLP_HTTP_CONN_H
 #define OTLP_HTTP_CONN_H
@@ -23,8 +24,8 @@ struct otlp_http_header {
 	const char *value;
 };
 
-/* Connects to nobody yet. @ca_file: PEM file, NULL: the system's; read for https only. 0, -ENOMEM, or
- * -ENOENT and *why. */
+/* Connects to nobody yet. @ca_file: PEM file, NULL: the system's; read for https only. 0, -ENOMEM,
+ * or -ENOENT and *why. */
 int otlp_http_conn_create(struct otlp_http_conn **ret, const struct otlp_url *url,
 			  const char *ca_file, const char **why);
 void otlp_http_conn_destroy(struct otlp_http_conn *c); /* NULL is allowed */
@@ -33,7 +34,8 @@ void otlp_http_conn_destroy(struct otlp_http_conn *c); /* NULL is allowed */
 void otlp_http_conn_set_timeout(struct otlp_http_conn *c, uint32_t timeout_ms);
 
 int otlp_http_conn_open(struct otlp_http_conn *c);
-/* Ends what is under way; buffers that were given may be freed only then. Closed already is allowed. */
+/* Ends what is under way; buffers that were given may be freed only then. Closed already is
+ * allowed. */
 void otlp_http_conn_close(struct otlp_http_conn *c);
 bool otlp_http_conn_is_open(const struct otlp_http_conn *c);
 

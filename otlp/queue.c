@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One singly linked list per signal under one mutex. A request is counted as held from put to settle,
- * in flight or not, and leaves `held` in the same critical section in which its fate is counted.
- * In flight is only ever a head; overflow therefore starts behind it. One condition variable serves
- * the few waiters there are: the consumer, and at the end whoever stops it.
+ * One singly linked list per signal under one mutex. A request is counted as held from put to
+ * settle, in flight or not, and leaves `held` in the same critical section in which its fate is
+ * counted. In flight is only ever a head; overflow therefore starts behind it. One condition
+ * variable serves the few waiters there are: the consumer, and at the end whoever stops it.
  */
 #include "otlp/queue.h"
 
@@ -21,7 +21,7 @@ struct fifo {
 	struct node *head, *tail;
 	struct otlp_queue_counts counts;
 	bool is_overflowing; /* dropped something since the last export */
-	bool is_hurried;     /* had its early turn after close */
+	bool is_hurried; /* had its early turn after close */
 };
 
 struct otlp_queue {
@@ -86,8 +86,8 @@ static void fifo_drop(struct fifo *f, struct node *before, enum otlp_fate fate)
 
 static void wait_until(struct otlp_queue *q, uint64_t mono_ns)
 {
-	struct timespec ts = { .tv_sec = (time_t)(mono_ns / 1000000000u),
-			       .tv_nsec = (long)(mono_ns % 1000000000u) };
+	struct timespec ts = {.tv_sec = (time_t)(mono_ns / 1000000000u),
+			      .tv_nsec = (long)(mono_ns % 1000000000u)};
 
 	if (mono_ns == UINT64_MAX)
 		pthread_cond_wait(&q->changed, &q->lock);
@@ -113,7 +113,7 @@ int otlp_queue_put(struct otlp_queue *q, const struct otlp_request *r, struct ot
 	struct node *n = calloc(1, sizeof(*n)), *in_flight;
 	size_t kept;
 
-	*ret = (struct otlp_overflow){ 0 };
+	*ret = (struct otlp_overflow){0};
 	if (!n)
 		return -ENOMEM;
 	n->request = *r;
@@ -131,7 +131,7 @@ int otlp_queue_put(struct otlp_queue *q, const struct otlp_request *r, struct ot
 	f->counts.items_in += r->items;
 	if (r->size > q->cap_bytes - kept) {
 		f->counts.items_out[OTLP_FATE_OVERFLOW] += r->items;
-		*ret = (struct otlp_overflow){ .requests = 1, .items = r->items };
+		*ret = (struct otlp_overflow){.requests = 1, .items = r->items};
 		free(n->request.data);
 		free(n);
 	} else {
@@ -221,8 +221,8 @@ void otlp_queue_settle(struct otlp_queue *q, const struct otlp_outcome *o)
 	if (f->head->request.attempts++)
 		c->repeats++;
 	if (o->is_done) {
-		uint64_t rejected = o->rejected < f->head->request.items ? o->rejected :
-									     f->head->request.items;
+		uint64_t rejected =
+			o->rejected < f->head->request.items ? o->rejected : f->head->request.items;
 
 		if (o->fate == OTLP_FATE_EXPORTED) {
 			f->is_overflowing = false;

@@ -3,9 +3,9 @@
  * queue - encoded requests waiting to be sent: one bounded FIFO per signal, and the account of what
  * became of every item.
  *
- * Any number of producers, one consumer. The consumer looks at a head, sends it and settles it: till
- * then the request keeps its place and overflow cannot touch it. Everything lies under one lock, so
- * that at every reading items in = sum(items by fate) + items held.
+ * Any number of producers, one consumer. The consumer looks at a head, sends it and settles it:
+ * till then the request keeps its place and overflow cannot touch it. Everything lies under one
+ * lock, so that at every reading items in = sum(items by fate) + items held.
  */
 #ifndef OTLP_QUEUE_H
 #define OTLP_QUEUE_H
@@ -17,10 +17,10 @@ struct otlp_queue;
 struct otlp_request {
 	enum otlp_signal signal;
 	uint8_t *data; /* from malloc */
-	size_t size;   /* bytes */
+	size_t size; /* bytes */
 	size_t items;
 	uint64_t queued_mono_ns; /* set by put */
-	unsigned attempts;       /* settled so far */
+	unsigned attempts; /* settled so far */
 };
 
 enum otlp_fate {
@@ -56,9 +56,9 @@ int otlp_queue_peek(struct otlp_queue *q, const uint64_t due_mono_ns[OTLP_SIGNAL
 		    struct otlp_request *ret);
 
 struct otlp_outcome {
-	bool is_done;        /* the request leaves the queue and is freed */
+	bool is_done; /* the request leaves the queue and is freed */
 	enum otlp_fate fate; /* of its items, if it is done */
-	uint64_t rejected;   /* with OTLP_FATE_EXPORTED: items that were not; at most all count */
+	uint64_t rejected; /* with OTLP_FATE_EXPORTED: items that were not; at most all count */
 	bool is_answered;
 	size_t sent_bytes; /* body as sent; counted with OTLP_FATE_EXPORTED */
 	unsigned connects;
@@ -83,12 +83,13 @@ struct otlp_queue_counts {
 	uint64_t items_held;
 	uint64_t bytes_held;
 	uint64_t requests_held;
-	uint64_t answers;    /* attempts that got one */
-	uint64_t repeats;    /* attempts after a request's first */
+	uint64_t answers; /* attempts that got one */
+	uint64_t repeats; /* attempts after a request's first */
 	uint64_t sent_bytes; /* bodies of exported requests, as sent */
 	uint64_t connects;
 };
-void otlp_queue_counts(struct otlp_queue *q, enum otlp_signal signal, struct otlp_queue_counts *ret);
+void otlp_queue_counts(struct otlp_queue *q, enum otlp_signal signal,
+		       struct otlp_queue_counts *ret);
 
 uint64_t otlp_queue_now_mono_ns(void); /* the clock of all deadlines here */
 

@@ -92,7 +92,7 @@ static int parse_path(struct otlp_url *u, const char *s, const char **why)
 
 int otlp_url_parse(struct otlp_url *ret, const char *text, const char **why)
 {
-	struct otlp_url u = { 0 };
+	struct otlp_url u = {0};
 	const char *s = text;
 	bool is_literal;
 

@@ -11,9 +11,9 @@
 struct otlp_url {
 	bool is_tls;
 	uint16_t port;
-	char host[254];      /* lower case, without brackets */
+	char host[254]; /* lower case, without brackets */
 	char authority[264]; /* as in a Host header: no port where it is the default one */
-	char path[1024];     /* request target, with the query; "/" at least */
+	char path[1024]; /* request target, with the query; "/" at least */
 };
 
 /* Takes the path as it stands. 0, or -EINVAL with *why set to a static text. */

@@ -82,23 +82,31 @@ term_under_load() { # MODE
 	say "SIGTERM under load, $1: flushed, closed, nothing left"
 }
 
+xdp_attached() { # NS IF: id of the program there
+	ip -n "$1" -d link show dev "$2" | awk '$1 == "prog/xdp" { print $3 }'
+}
+
 kill_and_restart() { # NAME OPTION…
-	local id=kill-$1 ids begun ended
+	local id=kill-$1 killed ids begun ended
 	shift
 	pair "$id"
 	sink_start "sink-$id" "in-$id"
 	ringspan_start "killed-$id" "in-$id" --interface va "$@" --exporter otlp \
 		--otlp-endpoint "$sink_url"
-	mapfile -t ids < <(programs_of "killed-$id")
+	mapfile -t killed < <(programs_of "killed-$id")
 	load_start "$id"
 	kill -KILL "${pid_of[killed-$id]}"
 	wait "${pid_of[killed-$id]}" 2>/dev/null || :
 	load_stop "$id"
+	# what hangs on links goes with the process; what libxdp attached stays for the next start
+	[ "$id" = kill-dispatcher ] || wait_for 10 "its programs are gone" programs_gone "${killed[@]}"
 	rm -f "$dir/sink-$id"/*.bin
 	ringspan_start "rs-$id" "in-$id" --interface va "$@" --exporter otlp --otlp-endpoint "$sink_url"
-	# one program, not two: the killed one's are gone, and each packet is counted once
-	wait_for 10 "the killed process's programs are gone" programs_gone "${ids[@]}"
 	mapfile -t ids < <(programs_of "rs-$id")
+	if [ "$id" = kill-native ] || [ "$id" = kill-dispatcher ]; then
+		[[ " ${ids[*]} " = *" $(xdp_attached "in-$id" va) "* ]] ||
+			fail "the program on va is not the new process's"
+	fi
 	begun=$(now_ns)
 	replay "out-$id" vb "$capture"
 	ended=$(now_ns)
@@ -107,8 +115,8 @@ kill_and_restart() { # NAME OPTION…
 	"$tests/check_flows.py" "$truth" "$dir/sink-$id" --interface va --from "$begun" --to "$ended"
 	"$tests/check_counters.py" truth "$dir/sink-$id" --interface va --direction receive \
 		--truth "$truth"
-	nothing_left "in-$id" "${ids[@]}"
-	ip -n "in-$id" -d link show dev va | grep -q 'prog/xdp' && fail "an XDP program is left"
+	nothing_left "in-$id" "${ids[@]}" "${killed[@]}"
+	[ -z "$(xdp_attached "in-$id" va)" ] || fail "an XDP program is left"
 	say "kill -9, then a start, $*: works, one program, exact"
 }
 

@@ -46,7 +46,7 @@ static void die(const char *what)
 /* 1: ready; 0: @pace_ms passed; -1: stop. */
 static int wait_for(struct fault *f, int fd, short events, int pace_ms)
 {
-	struct pollfd p[2] = { { .fd = fd, .events = events }, { .fd = f->stop[0], .events = POLLIN } };
+	struct pollfd p[2] = {{.fd = fd, .events = events}, {.fd = f->stop[0], .events = POLLIN}};
 	int n = poll(p, 2, pace_ms);
 
 	if (n == 0)
@@ -142,9 +142,9 @@ gone:
 
 static void serve(struct fault *f, int fd)
 {
-	static const struct fault_step well = { .bytes = "HTTP/1.1 200 OK\r\n"
-							 "Content-Length: 0\r\n\r\n" };
-	static const struct linger reset = { .l_onoff = 1 };
+	static const struct fault_step well = {.bytes = "HTTP/1.1 200 OK\r\n"
+							"Content-Length: 0\r\n\r\n"};
+	static const struct linger reset = {.l_onoff = 1};
 
 	for (;;) {
 		const struct fault_step *s = f->step < f->steps_len ? &f->steps[f->step] : &well;
@@ -194,8 +194,9 @@ static void *run(void *arg)
 
 static int listen_on(uint16_t port, uint16_t *ret_port)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(port),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sa = {.sin_family = AF_INET,
+				 .sin_port = htons(port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(sa);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 

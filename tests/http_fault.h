@@ -11,18 +11,18 @@
 #include <stdint.h>
 
 enum fault_end {
-	FAULT_KEEP,  /* the connection waits for the next request */
+	FAULT_KEEP, /* the connection waits for the next request */
 	FAULT_CLOSE, /* orderly */
 	FAULT_RESET,
-	FAULT_HANG,   /* says nothing more, till the client goes */
+	FAULT_HANG, /* says nothing more, till the client goes */
 	FAULT_REPEAT, /* the same bytes again and again, till the client goes */
-	FAULT_UNREAD  /* closes without having read the request or written a byte */
+	FAULT_UNREAD /* closes without having read the request or written a byte */
 };
 
 struct fault_step {
-	const char *head;  /* sent first, once; NULL: none */
+	const char *head; /* sent first, once; NULL: none */
 	const char *bytes; /* NULL: none */
-	size_t len;	   /* 0: strlen(bytes) */
+	size_t len; /* 0: strlen(bytes) */
 	enum fault_end end;
 	bool byte_by_byte;
 	unsigned pace_ms; /* between writes */

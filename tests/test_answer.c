@@ -15,7 +15,7 @@
 static struct otlp_answer read_answer(unsigned status, const char *type, const char *body,
 				      size_t len)
 {
-	struct otlp_response r = { .status = status, .content_type = type, .len = len };
+	struct otlp_response r = {.status = status, .content_type = type, .len = len};
 	struct otlp_answer a;
 	uint8_t *copy = malloc(len ? len : 1); /* exactly as long: a read beyond is seen */
 
@@ -85,8 +85,12 @@ static void test_answer_empty_partial_is_success(void **state)
 
 static void test_answer_ignores_other_types(void **state)
 {
-	static const char *const types[] = { NULL, "", "text/html", "application/json",
-					     "application/x-protobuffer", "application/x-proto" };
+	static const char *const types[] = {NULL,
+					    "",
+					    "text/html",
+					    "application/json",
+					    "application/x-protobuffer",
+					    "application/x-proto"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
@@ -111,7 +115,8 @@ static void test_answer_shortens_and_cleans_text(void **state)
 	char big[5000];
 
 	(void)state;
-	assert_string_equal(a.text, "<html> <b>Bad [31m gateway</b>?" "?</html>");
+	assert_string_equal(a.text, "<html> <b>Bad [31m gateway</b>?"
+				    "?</html>");
 	memset(big, 'x', sizeof(big));
 	for (size_t len = 0; len < 400; len++) {
 		a = read_answer(500, NULL, big, len);
@@ -128,28 +133,28 @@ static void test_answer_reads_retry_after(void **state)
 		const char *value;
 		uint64_t want_ms;
 	} cases[] = {
-		{ NULL, 0 },
-		{ "0", 0 },
-		{ "7", 7000 },
-		{ "120", 120000 },
-		{ "99999999999999999999999", 24 * 3600 * 1000 },
-		{ "Tue, 14 Nov 2023 22:14:20 GMT", 60000 },
-		{ "Tue, 14 Nov 2023 22:13:20 GMT", 0 },
-		{ "Tue, 14 Nov 2000 22:14:20 GMT", 0 },
-		{ "Fri, 14 Nov 2053 22:14:20 GMT", 24 * 3600 * 1000 },
-		{ "Tue, 14 Nov 2023 22:14:20 CET", 0 },
-		{ "Tue, 14 ovD 2023 22:14:20 GMT", 0 },
-		{ "Tue, 14 No 2023 22:14:20 GMT", 0 },
-		{ "soon", 0 },
-		{ "7 s", 0 },
-		{ "-7", 0 },
-		{ "1.5", 0 },
-		{ "", 0 },
+		{NULL, 0},
+		{"0", 0},
+		{"7", 7000},
+		{"120", 120000},
+		{"99999999999999999999999", 24 * 3600 * 1000},
+		{"Tue, 14 Nov 2023 22:14:20 GMT", 60000},
+		{"Tue, 14 Nov 2023 22:13:20 GMT", 0},
+		{"Tue, 14 Nov 2000 22:14:20 GMT", 0},
+		{"Fri, 14 Nov 2053 22:14:20 GMT", 24 * 3600 * 1000},
+		{"Tue, 14 Nov 2023 22:14:20 CET", 0},
+		{"Tue, 14 ovD 2023 22:14:20 GMT", 0},
+		{"Tue, 14 No 2023 22:14:20 GMT", 0},
+		{"soon", 0},
+		{"7 s", 0},
+		{"-7", 0},
+		{"1.5", 0},
+		{"", 0},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct otlp_response r = { .status = 503, .retry_after = cases[i].value };
+		struct otlp_response r = {.status = 503, .retry_after = cases[i].value};
 		struct otlp_answer a;
 
 		otlp_answer_read(&a, &r, NOW);
@@ -181,16 +186,18 @@ static void test_answer_survives_any_body(void **state)
 		}
 		a = read_answer(status, PROTOBUF, body, len);
 		assert_true(strlen(a.text) < sizeof(a.text));
-		assert_true(status == 200 ? a.kind <= OTLP_ANSWER_PARTIAL :
-					    a.kind == OTLP_ANSWER_REFUSED);
+		assert_true(status == 200 ? a.kind <= OTLP_ANSWER_PARTIAL
+					  : a.kind == OTLP_ANSWER_REFUSED);
 	}
 }
 
 static void test_answer_does_not_read_compressed_bodies(void **state)
 {
-	struct otlp_response r = { .status = 200, .content_type = PROTOBUF,
-				   .content_encoding = "gzip", .body = (const uint8_t *)"\x1f\x8b",
-				   .len = 2 };
+	struct otlp_response r = {.status = 200,
+				  .content_type = PROTOBUF,
+				  .content_encoding = "gzip",
+				  .body = (const uint8_t *)"\x1f\x8b",
+				  .len = 2};
 	struct otlp_answer a;
 
 	(void)state;

@@ -41,13 +41,13 @@ static void test_chunked_decodes_however_it_is_cut(void **state)
 	static const struct {
 		const char *text, *want;
 	} cases[] = {
-		{ "0\r\n\r\n", "" },
-		{ "3\r\nabc\r\n0\r\n\r\n", "abc" },
-		{ "3;name=value\r\nabc\r\nA ; x=\"y z\"\r\n0123456789\r\n000;last\r\n\r\n",
-		  "abc0123456789" },
-		{ "1\r\na\r\n0\r\nTrailer: x\r\nOther: y\r\n\r\n", "a" },
-		{ "2\nab\n0\n\n", "ab" },
-		{ "0000000000000f\r\n0123456789abcde\r\n0\r\n\r\n", "0123456789abcde" },
+		{"0\r\n\r\n", ""},
+		{"3\r\nabc\r\n0\r\n\r\n", "abc"},
+		{"3;name=value\r\nabc\r\nA ; x=\"y z\"\r\n0123456789\r\n000;last\r\n\r\n",
+		 "abc0123456789"},
+		{"1\r\na\r\n0\r\nTrailer: x\r\nOther: y\r\n\r\n", "a"},
+		{"2\nab\n0\n\n", "ab"},
+		{"0000000000000f\r\n0123456789abcde\r\n0\r\n\r\n", "0123456789abcde"},
 	};
 
 	(void)state;
@@ -77,9 +77,10 @@ static void test_chunked_decodes_however_it_is_cut(void **state)
 static void test_chunked_refuses_what_is_not(void **state)
 {
 	static const char *const cases[] = {
-		"\r\n",		   "g\r\n",	   ";x\r\n",	   "-1\r\n",
-		"<html>",	   "1\r\nab",	   "1\r\na\rb",	   "1\r\na0\r\n\r\n",
-		"10000000000000000\r\n", "0x1\r\na\r\n", "1\r\na\r\n\r\n",
+		"\r\n",		"g\r\n",	   ";x\r\n",
+		"-1\r\n",	"<html>",	   "1\r\nab",
+		"1\r\na\rb",	"1\r\na0\r\n\r\n", "10000000000000000\r\n",
+		"0x1\r\na\r\n", "1\r\na\r\n\r\n",
 	};
 
 	(void)state;
@@ -95,7 +96,7 @@ static void test_chunked_refuses_what_is_not(void **state)
 
 static void test_chunked_ends_endless_overhead(void **state)
 {
-	static const char *const heads[] = { "1;", "0\r\n" };
+	static const char *const heads[] = {"1;", "0\r\n"};
 	size_t size = 200000;
 	char *text = malloc(size), *out = malloc(size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * TLS against a server with a certificate made for the occasion by openssl(1); where that is missing
- * the tests that need it are skipped.
+ * TLS against a server with a certificate made for the occasion by openssl(1); where that is
+ * missing the tests that need it are skipped.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@ struct secure {
 
 static struct otlp_http *client(const char *host, uint16_t port, const char *ca_file)
 {
-	struct otlp_http_opts opts = { .ca_file = ca_file };
+	struct otlp_http_opts opts = {.ca_file = ca_file};
 	struct otlp_http *h = NULL;
 	struct otlp_url u;
 	const char *why = "";
@@ -43,8 +43,8 @@ static struct otlp_http_attempt post_path(struct otlp_http *h, const char *path,
 					  uint32_t timeout_ms)
 {
 	static const uint8_t body[] = "spans";
-	struct otlp_http_request r = { .path = path, .data = body, .size = 5,
-				       .timeout_ms = timeout_ms };
+	struct otlp_http_request r = {
+		.path = path, .data = body, .size = 5, .timeout_ms = timeout_ms};
 	struct otlp_http_attempt a;
 
 	otlp_http_post(h, &r, &a);
@@ -65,11 +65,12 @@ static bool make_certificate(struct secure *s, const char *name)
 	assert_non_null(mkdtemp(s->folder));
 	snprintf(s->cert, sizeof(s->cert), "%s/cert.pem", s->folder);
 	snprintf(s->both, sizeof(s->both), "%s/both.pem", s->folder);
-	snprintf(command, sizeof(command),
-		 "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-		 "-subj /CN=%s -addext subjectAltName=DNS:%s -keyout %s -out %s 2>/dev/null && "
-		 "cat %s >>%s",
-		 name, name, s->both, s->cert, s->cert, s->both);
+	snprintf(
+		command, sizeof(command),
+		"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+		"-subj /CN=%s -addext subjectAltName=DNS:%s -keyout %s -out %s 2>/dev/null && "
+		"cat %s >>%s",
+		name, name, s->both, s->cert, s->cert, s->both);
 	return system(command) == 0;
 }
 
@@ -85,7 +86,7 @@ static void secure_stop(struct secure *s)
 /* Makes a certificate for @name, or skips the test. */
 static void secure_init(struct secure *s, const char *name)
 {
-	*s = (struct secure){ 0 };
+	*s = (struct secure){0};
 	if (make_certificate(s, name))
 		return;
 	secure_stop(s);
@@ -193,7 +194,7 @@ static void test_https_deadline_is_total(void **state)
 /* The server takes the connection and never says a word of TLS. */
 static void test_https_silent_server_is_left_in_time(void **state)
 {
-	static const struct fault_step step = { .end = FAULT_HANG };
+	static const struct fault_step step = {.end = FAULT_HANG};
 	struct secure s;
 	struct fault *f;
 	struct otlp_http_attempt a;
@@ -219,7 +220,7 @@ static void test_https_silent_server_is_left_in_time(void **state)
 
 static void test_https_never_falls_back_to_plain_text(void **state)
 {
-	static const struct fault_step steps[] = { { .end = FAULT_UNREAD }, { .end = FAULT_UNREAD } };
+	static const struct fault_step steps[] = {{.end = FAULT_UNREAD}, {.end = FAULT_UNREAD}};
 	struct secure s;
 	struct fault *f;
 	struct otlp_http *h;
@@ -242,7 +243,7 @@ static void test_https_never_falls_back_to_plain_text(void **state)
 
 static void test_https_needs_its_ca_file(void **state)
 {
-	struct otlp_http_opts opts = { .ca_file = "/nonexistent/ca.pem" };
+	struct otlp_http_opts opts = {.ca_file = "/nonexistent/ca.pem"};
 	struct otlp_http *h = NULL;
 	struct otlp_url u;
 	const char *why;

@@ -17,21 +17,21 @@ static void test_url_takes_it_apart(void **state)
 		uint16_t port;
 		const char *authority, *path;
 	} cases[] = {
-		{ "http://h:4318/v1/traces", false, "h", 4318, "h:4318", "/v1/traces" },
-		{ "http://h", false, "h", 80, "h", "/" },
-		{ "https://h", true, "h", 443, "h", "/" },
-		{ "https://h:443/a", true, "h", 443, "h", "/a" },
-		{ "https://h:80/a", true, "h", 80, "h:80", "/a" },
-		{ "HTTP://Coll.Example:1/A", false, "coll.example", 1, "coll.example:1", "/A" },
-		{ "http://[::1]:4318/x", false, "::1", 4318, "[::1]:4318", "/x" },
-		{ "https://[2001:DB8::1]", true, "2001:db8::1", 443, "[2001:db8::1]", "/" },
-		{ "http://h/a/", false, "h", 80, "h", "/a/" },
-		{ "http://h/a%2Fb/../c", false, "h", 80, "h", "/a%2Fb/../c" },
-		{ "http://h/a?k=v#part", false, "h", 80, "h", "/a?k=v" },
-		{ "http://h?k=v", false, "h", 80, "h", "/?k=v" },
-		{ "http://h#part", false, "h", 80, "h", "/" },
-		{ "http://h/a@b", false, "h", 80, "h", "/a@b" },
-		{ "http://h:65535/", false, "h", 65535, "h:65535", "/" },
+		{"http://h:4318/v1/traces", false, "h", 4318, "h:4318", "/v1/traces"},
+		{"http://h", false, "h", 80, "h", "/"},
+		{"https://h", true, "h", 443, "h", "/"},
+		{"https://h:443/a", true, "h", 443, "h", "/a"},
+		{"https://h:80/a", true, "h", 80, "h:80", "/a"},
+		{"HTTP://Coll.Example:1/A", false, "coll.example", 1, "coll.example:1", "/A"},
+		{"http://[::1]:4318/x", false, "::1", 4318, "[::1]:4318", "/x"},
+		{"https://[2001:DB8::1]", true, "2001:db8::1", 443, "[2001:db8::1]", "/"},
+		{"http://h/a/", false, "h", 80, "h", "/a/"},
+		{"http://h/a%2Fb/../c", false, "h", 80, "h", "/a%2Fb/../c"},
+		{"http://h/a?k=v#part", false, "h", 80, "h", "/a?k=v"},
+		{"http://h?k=v", false, "h", 80, "h", "/?k=v"},
+		{"http://h#part", false, "h", 80, "h", "/"},
+		{"http://h/a@b", false, "h", 80, "h", "/a@b"},
+		{"http://h:65535/", false, "h", 65535, "h:65535", "/"},
 	};
 
 	(void)state;
@@ -50,14 +50,34 @@ static void test_url_takes_it_apart(void **state)
 
 static void test_url_refuses_with_a_reason(void **state)
 {
-	static const char *const cases[] = {
-		"", "h:4318", "//h/", "grpc://h", "http:/h", "http://", "http:///p", "http://:80/",
-		"http://h:/", "http://h:0/", "http://h:65536/", "http://h:99999999999/",
-		"http://h:1x/", "http://h:-1/", "http://u@h/", "http://u:p@h/", "http://h h/",
-		"http://h\r\nX: y/", "http://h/a b", "http://h/a\nb", "http://h/\xc3\xa4",
-		"http://[::1/", "http://[]/", "http://[::g]/", "http://[::1]x/", "http://[::1]80/",
-		"http://::1/", "http://h%41/"
-	};
+	static const char *const cases[] = {"",
+					    "h:4318",
+					    "//h/",
+					    "grpc://h",
+					    "http:/h",
+					    "http://",
+					    "http:///p",
+					    "http://:80/",
+					    "http://h:/",
+					    "http://h:0/",
+					    "http://h:65536/",
+					    "http://h:99999999999/",
+					    "http://h:1x/",
+					    "http://h:-1/",
+					    "http://u@h/",
+					    "http://u:p@h/",
+					    "http://h h/",
+					    "http://h\r\nX: y/",
+					    "http://h/a b",
+					    "http://h/a\nb",
+					    "http://h/\xc3\xa4",
+					    "http://[::1/",
+					    "http://[]/",
+					    "http://[::g]/",
+					    "http://[::1]x/",
+					    "http://[::1]80/",
+					    "http://::1/",
+					    "http://h%41/"};
 	char text[4096];
 
 	(void)state;
