@@ -12,6 +12,7 @@ guests_are() { [ "$(guests)" = "$1" ]; }
 xdp_is_native() { in_ns a ip -d link show dev va | grep -qE 'prog/xdp id|xdpdrv'; }
 xdp_is_free() { ! in_ns a ip -d link show dev va | grep -q 'prog/xdp'; }
 filters() { in_ns a tc filter show dev va "$1" | grep -c ' handle ' || :; }
+links_are_gone() { [ -z "$(bpftool link show)" ]; }
 programs_are_gone() { ! bpftool prog show | grep -q ringspan_; }
 
 has_tcx=
@@ -62,92 +63,85 @@ filters_are_attached() { if [ -n "$has_tcx" ]; then filters_are 0 0; else filter
 nothing_is_left() {
 	wait_for 20 "no XDP program on va" xdp_is_free
 	filters_are 0 0
+	wait_for 20 "no BPF link in the kernel" links_are_gone
+}
+
+# In the background: the rest only waits for the kernel's verifier too.
+check_programs_start() { spawn test_kern a "$build/tests/test_kern"; }
+
+check_programs_end() {
+	wait_exit test_kern 150
+	[ "$status" = 0 ] || fail "test_kern: exit code $status: $(
+		cat "$dir"/test_kern.{out,err} | grep -A 3 -m 5 ERROR
+	)"
+	say "the programs load, test_kern passes"
 	wait_for 20 "no program of ringspan's in the kernel" programs_are_gone
-}
-
-check_programs() {
-	"$build/tests/test_kern" >"$dir/test_kern.log" 2>&1 ||
-		fail "test_kern: exit code $?: $(grep -A 3 -m 5 'ERROR' "$dir/test_kern.log")"
-	say "test_kern passes"
-}
-
-check_native() {
-	ringspan_start native a --interface va --xdp-mode native --xdp-attach link --exporter console
-	xdp_is_native || fail "no native XDP program on va"
-	filters_are_attached 0 1
-	ping_all
-	stop_and_count native
-	nothing_is_left
-	say "native XDP and TC egress: $pings pings counted exactly"
-}
-
-check_tc() {
-	ringspan_start tc a --interface va --xdp-mode tc --exporter console
-	xdp_is_free || fail "an XDP program on va"
-	filters_are_attached 1 1
-	ping_all
-	stop_and_count tc
-	nothing_is_left
-	say "TC both ways: $pings pings counted exactly"
 }
 
 kill_hard() { # NAME
 	kill -KILL "${pid_of[$1]}"
-	wait_exit "$1" 20
+	wait_for 20 "$1 is gone" is_gone "${pid_of[$1]}"
+	wait "${pid_of[$1]}" 2>/dev/null || :
+}
+
+is_attached() { # native|tc
+	case $1 in
+	native) xdp_is_native && filters_are_attached 0 1 ;;
+	tc) xdp_is_free && filters_are_attached 1 1 ;;
+	esac
 }
 
 # What a link holds goes with its process; what stays is replaced by the next start, not added to.
-check_kill() { # NAME FILTERS-ON-INGRESS OPTION…
-	local name=$1 ingress=$2
-	shift 2
-	ringspan_start "$name-1" a --interface va --exporter console "$@"
-	kill_hard "$name-1"
+check_alone() { # native|tc OPTION…
+	local mode=$1
+	shift
+	ringspan_start "$mode-killed" a --interface va --exporter console "$@"
+	is_attached "$mode" || fail "not attached as $mode"
+	kill_hard "$mode-killed"
 	wait_for 20 "no XDP program on va after a kill" xdp_is_free
-	filters_are_attached "$ingress" 1
-	ringspan_start "$name-2" a --interface va --exporter console "$@"
-	filters_are_attached "$ingress" 1
+	if [ "$mode" = tc ]; then filters_are_attached 1 1; else filters_are_attached 0 1; fi
+
+	ringspan_start "$mode" a --interface va --exporter console "$@"
+	is_attached "$mode" || fail "not attached as $mode after a kill"
 	ping_all
-	stop_and_count "$name-2"
+	stop_and_count "$mode"
 	nothing_is_left
-	say "killed in the mode $name: nothing doubled, nothing left"
+	say "$mode: attached, started again after a kill, $pings pings counted exactly, nothing left"
 }
 
-check_dispatcher() {
+check_shared() {
 	local before
 	in_ns a xdp-loader load -m native va "$pass" || fail "xdp-loader load: exit code $?"
 	guests_are xdp_pass || fail "XDP programs before the start: $(guests)"
 
-	ringspan_start shared a --interface va --xdp-attach dispatcher --exporter console
+	ringspan_start shared-killed a --interface va --xdp-attach dispatcher --exporter console
 	guests_are "ringspan_xdp xdp_pass" || fail "XDP programs after the start: $(guests)"
+	kill_hard shared-killed
+	guests_are "ringspan_xdp xdp_pass" || fail "XDP programs after a kill: $(guests)"
+
+	ringspan_start shared a --interface va --xdp-attach dispatcher --exporter console
+	guests_are "ringspan_xdp xdp_pass" || fail "XDP programs after the next start: $(guests)"
 	before=$(passed)
 	ping_all
 	[ $(($(passed) - before)) = "$pings" ] || fail "the other program saw $before to $(passed) packets"
 	stop_and_count shared
 	guests_are xdp_pass || fail "XDP programs after the end: $(guests)"
-	say "the dispatcher's two programs both see $pings pings; the other one stays"
-
-	ringspan_start killed a --interface va --xdp-attach dispatcher --exporter console
-	kill_hard killed
-	guests_are "ringspan_xdp xdp_pass" || fail "XDP programs after a kill: $(guests)"
-	ringspan_start again a --interface va --xdp-attach dispatcher --exporter console
-	guests_are "ringspan_xdp xdp_pass" || fail "XDP programs after the next start: $(guests)"
 	before=$(passed)
 	ping_all
-	[ $(($(passed) - before)) = "$pings" ] || fail "the other program saw $before to $(passed) packets"
-	stop_and_count again
-	guests_are xdp_pass || fail "XDP programs at last: $(guests)"
+	[ $(($(passed) - before)) = "$pings" ] || fail "the other program is deaf after the end"
+
 	in_ns a xdp-loader unload va --all || fail "xdp-loader unload: exit code $?"
 	nothing_is_left
-	say "killed in the dispatcher: the next start replaces what stayed"
+	say "shared: the dispatcher's two programs both see $pings pings, a killed one is replaced," \
+		"the other one stays"
 }
 
 begin "$@"
 need xdp-loader ping tc
 say "kernel $(uname -r)"
 network_make
-check_programs
-check_native
-check_tc
-check_kill native 0 --xdp-mode native --xdp-attach link
-check_kill tc 1 --xdp-mode tc
-check_dispatcher
+check_programs_start
+check_alone native --xdp-mode native --xdp-attach link
+check_alone tc --xdp-mode tc
+check_shared
+check_programs_end

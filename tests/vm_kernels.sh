@@ -17,7 +17,7 @@ script=$(realpath "${2:-$tests/vm_guest.sh}")
 build=$(realpath -m "${RINGSPAN_BUILD:-${tests%/tests}/build/dev}")
 kernels=${XDG_CACHE_HOME:-$HOME/.cache}/ringspan-tests/kernels
 virtiofsd=/usr/lib/qemu/virtiofsd
-deadline_s=${RINGSPAN_VM_DEADLINE:-200}
+deadline_s=${RINGSPAN_VM_DEADLINE:-240}
 
 # virtio_* and what follows up to virtiofs are for the machine, the others for the tests
 modules=(virtio_pci virtiofs veth 8021q sch_ingress cls_bpf act_bpf sch_fq_codel)
@@ -154,7 +154,7 @@ machine_run() {
 		-device virtio-rng-pci \
 		-serial "file:$dir/console" -serial "file:$dir/output" \
 		-kernel "$kernel/vmlinuz" -initrd "$dir/initrd" \
-		-append "console=ttyS0 loglevel=4 panic=-1 no_timer_check no5lvl mitigations=off" \
+		-append "console=ttyS0 loglevel=4 panic=-1 no_timer_check no5lvl mitigations=off init_on_alloc=0" \
 		>"$dir/qemu" 2>&1 </dev/null
 }
 
@@ -168,8 +168,7 @@ share_files
 rc=0
 start=$EPOCHREALTIME
 machine_run || rc=$?
-took=$(((${EPOCHREALTIME/./} - ${start/./}) / 100000))
-echo "vm_kernels: ${kernel##*/} took ${took%?}.${took: -1} s"
+echo "vm_kernels: ${kernel##*/} took $(((${EPOCHREALTIME/./} - ${start/./}) / 1000)) ms"
 sed '/^vm: exit [0-9]*$/d' "$dir/output"
 code=$(sed -n 's/^vm: exit \([0-9]*\)$/\1/p' "$dir/output")
 if [ -z "$code" ]; then

@@ -30,17 +30,17 @@ struct flow_index_slot {
 struct flow_index {
 	struct flow_index_slot *slots;
 	uint32_t mask;
+	uint32_t len; /* slots in use */
 };
 
-/* Untouched pages of the table cost nothing. -ENOMEM. */
-static inline int flow_index_init(struct flow_index *x, uint32_t max_flows)
-{
-	size_t size = 2;
+#define FLOW_INDEX_FIRST 4096 /* slots at the start */
 
-	while (size < 2 * (size_t)max_flows)
-		size *= 2;
-	x->slots = calloc(size, sizeof(*x->slots));
-	x->mask = size - 1;
+/* -ENOMEM. */
+static inline int flow_index_init(struct flow_index *x)
+{
+	x->slots = calloc(FLOW_INDEX_FIRST, sizeof(*x->slots));
+	x->mask = FLOW_INDEX_FIRST - 1;
+	x->len = 0;
 	return x->slots ? 0 : -ENOMEM;
 }
 
@@ -97,6 +97,32 @@ static inline void flow_index_insert(struct flow_index *x, uint32_t tag, uint32_
 		at = (at + 1) & x->mask;
 	x->slots[at].tag = tag;
 	x->slots[at].entry = i + 1;
+	x->len++;
+}
+
+/* Room for one more, the table staying at most half full: it doubles when it must. It is not made
+ * for the most flows from the start, since entries are spread all over it: a few thousand would
+ * touch every page. -ENOMEM: it cannot grow and is too full to go on; before that it only gets
+ * slower. */
+static inline int flow_index_make_room(struct flow_index *x)
+{
+	struct flow_index old = *x;
+	uint32_t at;
+
+	if (2 * ((uint64_t)x->len + 1) <= (uint64_t)x->mask + 1)
+		return 0;
+	x->slots = calloc(2 * ((size_t)old.mask + 1), sizeof(*x->slots));
+	if (!x->slots) {
+		*x = old;
+		return x->len < x->mask - x->mask / 8 ? 0 : -ENOMEM;
+	}
+	x->mask = 2 * old.mask + 1;
+	x->len = 0;
+	for (at = 0; at <= old.mask; at++)
+		if (old.slots[at].entry)
+			flow_index_insert(x, old.slots[at].tag, old.slots[at].entry - 1);
+	free(old.slots);
+	return 0;
 }
 
 /* @i is there, under @tag. */
@@ -114,6 +140,7 @@ static inline void flow_index_remove(struct flow_index *x, uint32_t tag, uint32_
 		hole = at;
 	}
 	x->slots[hole].entry = 0;
+	x->len--;
 }
 
 #endif /* USER_FLOW_INDEX_H */

@@ -65,7 +65,7 @@ static uint32_t flow_begin(struct flow_table *t, const struct flow_key *key, uin
 	struct flow *f;
 	uint32_t i;
 
-	if (table_is_full(t))
+	if (table_is_full(t) || flow_index_make_room(&t->index))
 		flow_evict(t);
 	i = t->free;
 	if (i != FLOW_NONE)
@@ -319,7 +319,7 @@ int flow_table_create(struct flow_table **ret, const struct flow_table_opts *opt
 	t->rest = calloc(opts->max_flows, sizeof(*t->rest));
 	if (!t->flows || !t->rest)
 		goto fail;
-	err = flow_index_init(&t->index, opts->max_flows);
+	err = flow_index_init(&t->index);
 	if (err)
 		goto fail;
 	*ret = t;
