@@ -52,6 +52,16 @@ struct flow_counter {
 	__u64 no_flow; /* not IP, or a header cut short: counted, no part of a flow */
 };
 
+static inline __u64 flow_counter_pkts(const struct flow_counter *c)
+{
+	__u64 pkts = 0;
+	int slot;
+
+	for (slot = 0; slot < FLOW_SIZE_SLOTS; slot++)
+		pkts += c->size[slot];
+	return pkts;
+}
+
 #define FLOW_COUNTERS_PER_IF (FLOW_HOOK_MAX * FLOW_NET_MAX * FLOW_TRANSPORT_MAX)
 
 /* Index into the counter map. */

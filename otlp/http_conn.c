@@ -10,6 +10,7 @@
  */
 #include "otlp/http_conn.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -240,8 +241,10 @@ int otlp_http_conn_open(struct otlp_http_conn *c)
 	static const char *const any[][2] = {{"", NULL}, {"4", NULL}, {"6", NULL}};
 	static const char *const local[][2] = {{"", "127.0.0.1"}, {"", "[::1]"}};
 	const struct otlp_url *u = &c->url;
-	bool is_local = !strcmp(u->host, "localhost"), is_literal = strchr(u->host, ':');
+	bool is_local = !strcmp(u->host, "localhost"), is_ipv6 = strchr(u->host, ':');
 	const char *const(*try)[2] = is_local ? local : any;
+	struct in_addr ipv4;
+	bool is_literal = is_ipv6 || inet_pton(AF_INET, u->host, &ipv4) == 1;
 	size_t tries = is_local ? 2 : is_literal ? 1 : 3;
 	int first = 0;
 
@@ -250,8 +253,7 @@ int otlp_http_conn_open(struct otlp_http_conn *c)
 		char text[300];
 		int err;
 
-		snprintf(text, sizeof(text),
-			 is_literal ? "http%s%s://[%s]:%u/" : "http%s%s://%s:%u/",
+		snprintf(text, sizeof(text), is_ipv6 ? "http%s%s://[%s]:%u/" : "http%s%s://%s:%u/",
 			 u->is_tls ? "s" : "", try[i][0], host, u->port);
 		err = dial(c, text);
 		if (err == 0 || err == -ETIMEDOUT || err == -ECANCELED)

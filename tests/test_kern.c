@@ -161,16 +161,6 @@ static struct flow_counter kern_counter(struct kern *k, enum flow_hook hook, uin
 	return c;
 }
 
-static uint64_t counter_pkts(const struct flow_counter *c)
-{
-	uint64_t pkts = 0;
-	unsigned s;
-
-	for (s = 0; s < FLOW_SIZE_SLOTS; s++)
-		pkts += c->size[s];
-	return pkts;
-}
-
 /* All counters of one direction, with the balance checked on the way. */
 static struct flow_counter kern_total(struct kern *k, enum flow_hook hook)
 {
@@ -181,7 +171,7 @@ static struct flow_counter kern_total(struct kern *k, enum flow_hook hook)
 	for (net = 0; net < FLOW_NET_MAX; net++)
 		for (transport = 0; transport < FLOW_TRANSPORT_MAX; transport++) {
 			c = kern_counter(k, hook, net, transport);
-			assert_int_equal(counter_pkts(&c), c.kept + c.not_kept + c.no_flow);
+			assert_int_equal(flow_counter_pkts(&c), c.kept + c.not_kept + c.no_flow);
 			sum.bytes += c.bytes;
 			sum.kept += c.kept;
 			sum.not_kept += c.not_kept;
@@ -269,7 +259,7 @@ static void test_kern_counts_each_frame_in_its_class(void **state)
 	}
 	after = kern_total(k, FLOW_RECEIVE);
 	before = kern_total(k, FLOW_TRANSMIT);
-	assert_int_equal(counter_pkts(&after), FRAME_KIND_MAX);
+	assert_int_equal(flow_counter_pkts(&after), FRAME_KIND_MAX);
 	assert_memory_equal(&before, &after, sizeof(after));
 	kern_close(k);
 }
@@ -330,12 +320,12 @@ static void test_kern_passes_and_counts_every_prefix(void **state)
 		}
 	}
 	c = kern_total(k, FLOW_RECEIVE);
-	assert_int_equal(counter_pkts(&c), pkts[0]);
+	assert_int_equal(flow_counter_pkts(&c), pkts[0]);
 	assert_int_equal(c.bytes, bytes[0]);
 	assert_true(c.no_flow > 0);
 	c = kern_total(k, FLOW_TRANSMIT);
 	assert_true(pkts[1] > 1000);
-	assert_int_equal(counter_pkts(&c), pkts[1]);
+	assert_int_equal(flow_counter_pkts(&c), pkts[1]);
 	assert_int_equal(c.bytes, bytes[1]);
 	kern_close(k);
 }
@@ -386,19 +376,19 @@ static void test_kern_counts_wire_packets_of_segment_trains(void **state)
 	skb.wire_len = 9999;
 	kern_tc(k->skel->progs.ringspan_tc_tx, &f, &skb);
 	c = kern_total(k, FLOW_TRANSMIT);
-	assert_int_equal(counter_pkts(&c), 10);
+	assert_int_equal(flow_counter_pkts(&c), 10);
 	assert_int_equal(c.bytes, 9999); /* the stack's sum */
 	assert_int_equal(c.size[size_slot(999)], 10);
 	kern_tc(k->skel->progs.ringspan_tc_rx, &f, &skb);
 	c = kern_total(k, FLOW_RECEIVE);
-	assert_int_equal(counter_pkts(&c), 10);
+	assert_int_equal(flow_counter_pkts(&c), 10);
 	assert_int_equal(c.bytes, f.len + 9 * 54); /* ours: headers repeated */
 
 	skb.gso_segs = 0; /* from a guest: 1000 bytes of payload in segments of 300 */
 	skb.gso_size = 300;
 	kern_tc(k->skel->progs.ringspan_tc_rx, &f, &skb);
 	c = kern_total(k, FLOW_RECEIVE);
-	assert_int_equal(counter_pkts(&c), 14);
+	assert_int_equal(flow_counter_pkts(&c), 14);
 	assert_int_equal(kern_stat(k, FLOW_STAT_GSO_DODGY), 1);
 	kern_close(k);
 }
@@ -513,7 +503,7 @@ static void test_kern_keeps_exactly_what_the_threshold_says(void **state)
 		kern_tc(k->skel->progs.ringspan_tc_rx, &f, NULL);
 	}
 	c = kern_total(k, FLOW_RECEIVE);
-	assert_int_equal(counter_pkts(&c), 30000);
+	assert_int_equal(flow_counter_pkts(&c), 30000);
 	assert_int_equal(c.bytes, 30000 * f.len);
 	/* 99.9 % of a binomial with n = 30000, p = 1/100: 300 ± 3.29 * 17.2; the key is fixed */
 	assert_in_range(c.kept, 243, 357);

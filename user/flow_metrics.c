@@ -120,16 +120,6 @@ static int single_number(struct writer *w, struct otlp_str name, const char *uni
 
 /* ---- xdp.* ---- */
 
-static uint64_t counter_pkts(const struct flow_counter *c)
-{
-	uint64_t pkts = 0;
-	int i;
-
-	for (i = 0; i < FLOW_SIZE_SLOTS; i++)
-		pkts += c->size[i];
-	return pkts;
-}
-
 /* All classes of one interface and direction, added up. */
 static void add_up(const struct flow_counter *counters, size_t if_slot, unsigned hook,
 		   struct flow_counter *ret)
@@ -152,7 +142,7 @@ static void add_totals(struct writer *w, bool is_bytes)
 
 	for (i = 0; i < w->s->interfaces * FLOW_COUNTERS_PER_IF; i++) {
 		const struct flow_counter *c = &w->s->counters[i];
-		uint64_t pkts = counter_pkts(c);
+		uint64_t pkts = flow_counter_pkts(c);
 
 		if (!pkts)
 			continue;
@@ -179,7 +169,7 @@ static void add_rates(struct writer *w)
 			add_up(w->s->previous, i, hook, &before);
 			p = point_begin(w);
 			p->is_double = true;
-			p->number = (counter_pkts(&now) - counter_pkts(&before)) * 1e9 /
+			p->number = (flow_counter_pkts(&now) - flow_counter_pkts(&before)) * 1e9 /
 				    w->s->elapsed_ns;
 			point_attr(w, NAME_INTERFACE, w->s->if_names[i]);
 			point_attr(w, NAME_IO_DIRECTION, directions[hook]);
@@ -199,7 +189,7 @@ static void add_sizes(struct writer *w)
 	for (i = 0; i < w->s->interfaces; i++) {
 		for (hook = 0; hook < FLOW_HOOK_MAX; hook++) {
 			add_up(w->s->counters, i, hook, &sum);
-			if (!counter_pkts(&sum))
+			if (!flow_counter_pkts(&sum))
 				continue;
 			for (first = 0; !sum.size[first];)
 				first++;
@@ -208,7 +198,7 @@ static void add_sizes(struct writer *w)
 			buckets = w->buckets[i * FLOW_HOOK_MAX + hook];
 			memcpy(buckets, sum.size, sizeof(sum.size));
 			h = &point_begin(w)->histogram;
-			h->count = counter_pkts(&sum);
+			h->count = flow_counter_pkts(&sum);
 			h->sum = sum.bytes;
 			h->offset = (int32_t)first - 1;
 			h->buckets = buckets + first;

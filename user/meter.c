@@ -72,16 +72,6 @@ void meter_destroy(struct meter *m)
 	free(m);
 }
 
-static uint64_t meter_pkts(const struct flow_counter *c)
-{
-	uint64_t pkts = 0;
-	unsigned s;
-
-	for (s = 0; s < FLOW_SIZE_SLOTS; s++)
-		pkts += c->size[s];
-	return pkts;
-}
-
 /* Packets and bytes of one direction of one interface. */
 static void meter_sum(const struct flow_counter *counters, size_t slot, enum flow_hook hook,
 		      uint64_t *ret_pkts, uint64_t *ret_bytes)
@@ -90,7 +80,7 @@ static void meter_sum(const struct flow_counter *counters, size_t slot, enum flo
 
 	*ret_pkts = *ret_bytes = 0;
 	for (i = first; i < first + FLOW_NET_MAX * FLOW_TRANSPORT_MAX; i++) {
-		*ret_pkts += meter_pkts(&counters[i]);
+		*ret_pkts += flow_counter_pkts(&counters[i]);
 		*ret_bytes += counters[i].bytes;
 	}
 }
@@ -320,7 +310,7 @@ void meter_ledger(struct meter *m, struct ledger *ret)
 	probe_read_stats(m->opts.probe, &ret->kern);
 	probe_read_counters(m->opts.probe, m->now);
 	for (i = 0; i < m->counters_len; i++) {
-		ret->pkts_seen += meter_pkts(&m->now[i]);
+		ret->pkts_seen += flow_counter_pkts(&m->now[i]);
 		ret->pkts_kept += m->now[i].kept;
 		ret->pkts_not_kept += m->now[i].not_kept;
 		ret->pkts_no_flow += m->now[i].no_flow;

@@ -132,7 +132,6 @@ static void probe_mirror(const struct probe *p)
 	struct xdp_stats stats = {};
 	struct flow_counter c;
 	__u32 zero = 0, slot, net, transport;
-	unsigned s;
 
 	for (slot = 0; slot < p->ifs_len; slot++)
 		for (net = 0; net < FLOW_NET_MAX; net++)
@@ -143,8 +142,7 @@ static void probe_mirror(const struct probe *p)
 					(__u64 *)&c, sizeof(c) / 8))
 					return;
 				stats.rx_bytes += c.bytes;
-				for (s = 0; s < FLOW_SIZE_SLOTS; s++)
-					stats.rx_packets += c.size[s];
+				stats.rx_packets += flow_counter_pkts(&c);
 			}
 	bpf_map_update_elem(p->mirror_fd, &zero, &stats, BPF_ANY);
 }
