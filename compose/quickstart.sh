@@ -74,10 +74,12 @@ stop() { [ -z "$watcher" ] || kill -TERM "$watcher" 2>/dev/null || :; }
 trap cleanup EXIT
 trap stop INT TERM HUP
 
-# Waits for ringspan itself, also when a signal interrupts the wait; its exit code is ours.
+# Waits for ringspan itself, also when a signal interrupts the wait; its exit code is ours. It has a
+# session of its own: a terminal's Ctrl-C goes to all of a session, and a second signal, ours, would end it
+# before it has sent and printed what is left.
 watch() { # COMMAND...
 	local rc
-	"$@" &
+	setsid setpriv --pdeathsig TERM "$@" &
 	watcher=$!
 	while :; do
 		rc=0
@@ -99,12 +101,6 @@ done
 
 a=$name-a-$$ b=$name-b-$$
 begin=$(mktemp -u /tmp/ringspan-demo.XXXXXX)
-in_ns() { # not "ip netns exec": that hides the bpffs; to be run in the background
-	local ns=$1
-	shift
-	exec nsenter --net="/run/netns/$ns" -- "$@"
-}
-
 echo "==> two namespaces, $a (10.90.0.1, fd90::1) and $b (10.90.0.2, fd90::2), with a link between them"
 ip netns add "$a"
 ip netns add "$b"
@@ -117,7 +113,8 @@ for end in "$a demo0 1" "$b demo1 2"; do
 	ip -n "$ns" link set "$if" up
 done
 
-# Starts a helper in a namespace and waits for its line "listening".
+# Starts a helper in a namespace (not by "ip netns exec", which hides the bpffs) and waits for its line
+# "listening".
 start_listener() { # NAMESPACE ARGUMENT...
 	local ns=$1 out
 	shift
@@ -168,5 +165,5 @@ exec 3>&2 2> >(
 		/usr/bin/python3 "$repo/compose/demo_traffic.py" client 10.90.0.2 fd90::2
 ) &
 children+=("$!")
-watch in_ns "$b" setpriv --pdeathsig TERM "${environment[@]}" "$ringspan" --interface demo1 --xdp-mode native --exporter "$exporter" \
+watch nsenter --net="/run/netns/$b" -- "${environment[@]}" "$ringspan" --interface demo1 --xdp-mode native --exporter "$exporter" \
 	--idle-timeout 5 --interval 2 "${options[@]}"

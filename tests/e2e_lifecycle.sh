@@ -102,6 +102,7 @@ kill_and_restart() { # NAME OPTION…
 	[ "$id" = kill-dispatcher ] || wait_for 10 "its programs are gone" programs_gone "${killed[@]}"
 	rm -f "$dir/sink-$id"/*.bin
 	ringspan_start "rs-$id" "in-$id" --interface va "$@" --exporter otlp --otlp-endpoint "$sink_url"
+	wait_for 10 "the killed one's programs are gone" programs_gone "${killed[@]}"
 	mapfile -t ids < <(programs_of "rs-$id")
 	if [ "$id" = kill-native ] || [ "$id" = kill-dispatcher ]; then
 		[[ " ${ids[*]} " = *" $(xdp_attached "in-$id" va) "* ]] ||

@@ -43,13 +43,35 @@ wait_for 120 "the demo runs" grep -qs 'tcp http' "$dir/killed.out"
 kill -KILL "${pid_of[killed]}"
 wait_exit killed 10 2>/dev/null
 wait_for 30 "the killed demo's ringspan ends, too" grep -q '^ledger: closed' "$dir/killed.err"
-spawn_here stopped "$repo/compose/quickstart.sh"
+# as at a terminal, where Ctrl-C reaches every process of the session
+cat >"$dir/terminal.py" <<'P'
+import os, pty, sys
+
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+seen, asked = b"", False
+while True:
+    try:
+        data = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not data:
+        break
+    seen += data
+    sys.stdout.buffer.write(data.replace(b"\r", b""))
+    sys.stdout.flush()
+    if b"tcp http" in seen and not asked:
+        os.write(terminal, b"\x03")
+        asked = True
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+P
+spawn_here stopped "$py" "$dir/terminal.py" "$repo/compose/quickstart.sh"
 wait_for 120 "the demo runs again" grep -qs 'tcp http' "$dir/stopped.out"
 [ "$(namespaces | wc -l)" = 2 ] || fail "the killed demo's namespaces are still there"
-kill -INT "${pid_of[stopped]}"
 wait_exit stopped 60
-[ "$status" = 0 ] || fail "exit code $status after Ctrl-C"
-ledger_is_closed stopped
+[ "$status" = 0 ] || fail "exit code $status after Ctrl-C: $(tail -n 5 "$dir/stopped.out")"
+grep -q '^ledger: closed' "$dir/stopped.out" || fail "Ctrl-C: no closed ledger"
 [ -z "$(namespaces)" ] || fail "namespaces are left after Ctrl-C: $(namespaces)"
 say "Ctrl-C and kill: nothing left"
 

@@ -12,6 +12,7 @@ log=$RINGSPAN_BUILD/tsan.log
 	exit 1
 }
 export RINGSPAN_BINARY=$PWD/build/tsan/user/ringspan
+export TSAN_OPTIONS=suppressions=$tests/tsan.supp
 for scenario in e2e_two_ends e2e_flows; do
 	"$tests/$scenario.sh"
 done

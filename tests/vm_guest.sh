@@ -70,7 +70,7 @@ nothing_is_left() {
 check_programs_start() { spawn test_kern a "$build/tests/test_kern"; }
 
 check_programs_end() {
-	wait_exit test_kern 150
+	wait_exit test_kern 200
 	[ "$status" = 0 ] || fail "test_kern: exit code $status: $(
 		cat "$dir"/test_kern.{out,err} | grep -A 3 -m 5 ERROR
 	)"

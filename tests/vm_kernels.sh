@@ -19,8 +19,10 @@ kernels=${XDG_CACHE_HOME:-$HOME/.cache}/ringspan-tests/kernels
 virtiofsd=/usr/lib/qemu/virtiofsd
 deadline_s=${RINGSPAN_VM_DEADLINE:-240}
 
-# virtio_* and what follows up to virtiofs are for the machine, the others for the tests
-modules=(virtio_pci virtiofs veth 8021q sch_ingress cls_bpf act_bpf sch_fq_codel)
+# The first two are for the machine, the others for the tests.
+modules=(virtio_pci virtiofs veth 8021q sch_ingress cls_bpf act_bpf)
+key=$(cksum <<<"${modules[*]}")
+key=${key%% *}
 
 skip() {
 	echo "vm_kernels: skipped: $*"
@@ -32,12 +34,13 @@ fail() {
 }
 
 dir=
-fs_pid=
-fs_log=
+started=()
 cleanup() {
-	local rc=$?
+	local rc=$? pid
 	trap - EXIT
-	[ -z "$fs_pid" ] || kill -KILL "$fs_pid" 2>/dev/null || :
+	for pid in "${started[@]}"; do
+		kill -KILL "$pid" 2>/dev/null || :
+	done
 	[ -z "$dir" ] || rm -rf "$dir"
 	exit "$rc"
 }
@@ -55,6 +58,7 @@ check_host() {
 	need cpio cpio
 	need xz xz-utils
 	need modprobe kmod
+	need setpriv util-linux
 	need apt-get apt
 	need dpkg-deb dpkg
 }
@@ -99,7 +103,7 @@ kernel_get() {
 	package=$(kernel_package)
 	version=$(apt-cache show --no-all-versions "${package:-none}" 2>/dev/null |
 		sed -n 's/^Version: //p' | head -n 1)
-	kernel=$kernels/${package}_$version
+	kernel=$kernels/${package}_${version}_$key
 	[ -z "$version" ] || [ ! -e "$kernel/vmlinuz" ] || return 0
 	if [ -n "$version" ] && (cd "$dir" && apt-get download "$package=$version") >"$dir/apt" 2>&1; then
 		kernel_unpack "$dir"/linux-image-*.deb "$dir/kernel"
@@ -107,7 +111,7 @@ kernel_get() {
 		mv -T "$dir/kernel" "$kernel" 2>/dev/null || [ -e "$kernel/vmlinuz" ] || fail "cannot keep $kernel"
 		return 0
 	fi
-	kept=$(ls -d "$kernels/linux-image-$release."*_* 2>/dev/null | sort -V | tail -n 1)
+	kept=$(ls -d "$kernels/linux-image-$release."*"_$key" 2>/dev/null | sort -V | tail -n 1)
 	[ -n "$kept" ] || skip "no kernel: ${package:-apt offers no linux-image-$release…-cloud-amd64}" \
 		"$(tail -n 1 "$dir/apt" 2>/dev/null || :)"
 	kernel=$kept
@@ -126,36 +130,41 @@ initramfs_make() {
 	(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) >"$dir/initrd"
 }
 
+# spawn COMMAND…: in the background, and never longer than this script lives.
+spawn() {
+	setpriv --pdeathsig KILL -- "$@" &
+	started+=("$!")
+}
+
 # The C virtiofsd knows two sandboxes; inside some containers only one of them can be made.
 share_files() {
 	local sandbox end
-	fs_log=$dir/virtiofsd.log
 	for sandbox in chroot namespace; do
 		rm -f "$dir/fs.sock"
-		"$virtiofsd" --socket-path="$dir/fs.sock" -o source=/ -o cache=always \
-			-o sandbox="$sandbox" >"$fs_log" 2>&1 </dev/null &
-		fs_pid=$!
+		spawn "$virtiofsd" --socket-path="$dir/fs.sock" -o source=/ -o cache=always \
+			-o sandbox="$sandbox" >"$dir/virtiofsd" 2>&1 </dev/null
 		end=$((SECONDS + 10))
-		while kill -0 "$fs_pid" 2>/dev/null && [ "$SECONDS" -le "$end" ]; do
+		while kill -0 "$!" 2>/dev/null && [ "$SECONDS" -le "$end" ]; do
 			[ ! -S "$dir/fs.sock" ] || return 0
 			read -rt 0.05 <> <(:) || :
 		done
-		kill -KILL "$fs_pid" 2>/dev/null || :
+		kill -KILL "$!" 2>/dev/null || :
 	done
-	skip "virtiofsd cannot share /: $(tail -n 1 "$fs_log")"
+	skip "virtiofsd cannot share /: $(tail -n 1 "$dir/virtiofsd")"
 }
 
-# no_timer_check: a busy host fails that test of the kernel's, which then panics.
+# no_timer_check: a busy host fails that test of the kernel's, which then panics. The other words
+# leave out what costs time and proves nothing here.
 machine_run() {
-	timeout -k 5 "$deadline_s" qemu-system-x86_64 -nodefaults -no-user-config -display none \
-		-no-reboot -M pc -accel tcg,thread=multi -cpu max -smp 2 -m 1G \
+	spawn timeout -k 5 "$deadline_s" setpriv --pdeathsig KILL -- \
+		qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
+		-M pc -accel tcg,thread=multi -cpu max -smp 2 -m 1G \
 		-object memory-backend-memfd,id=mem,size=1G,share=on -numa node,memdev=mem \
 		-chardev "socket,id=fs,path=$dir/fs.sock" -device vhost-user-fs-pci,chardev=fs,tag=host \
-		-device virtio-rng-pci \
-		-serial "file:$dir/console" -serial "file:$dir/output" \
-		-kernel "$kernel/vmlinuz" -initrd "$dir/initrd" \
-		-append "console=ttyS0 loglevel=4 panic=-1 no_timer_check no5lvl mitigations=off init_on_alloc=0" \
-		>"$dir/qemu" 2>&1 </dev/null
+		-device virtio-rng-pci -serial "file:$dir/console" -serial "file:$dir/output" \
+		-kernel "$kernel/vmlinuz" -initrd "$dir/initrd" -append "console=ttyS0 loglevel=4 \
+panic=-1 no_timer_check no5lvl mitigations=off init_on_alloc=0" >"$dir/qemu" 2>&1 </dev/null
+	wait "$!"
 }
 
 check_host
@@ -169,10 +178,12 @@ rc=0
 start=$EPOCHREALTIME
 machine_run || rc=$?
 echo "vm_kernels: ${kernel##*/} took $(((${EPOCHREALTIME/./} - ${start/./}) / 1000)) ms"
+touch "$dir/output" "$dir/console"
 sed '/^vm: exit [0-9]*$/d' "$dir/output"
 code=$(sed -n 's/^vm: exit \([0-9]*\)$/\1/p' "$dir/output")
 if [ -z "$code" ]; then
-	{ tail -n 30 "$dir/console" && cat "$dir/qemu"; } >&2
+	cat "$dir/qemu" >&2
+	tail -n 30 "$dir/console" >&2
 	[ "$rc" != 124 ] || fail "not done within $deadline_s s"
 	fail "the machine ended early (qemu: $rc)"
 fi

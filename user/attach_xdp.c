@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -51,7 +52,8 @@ static struct xdp_program *attach_xdp_leftover(struct xdp_multiprog *mp)
 	return NULL;
 }
 
-int attach_xdp_sweep(int ifindex)
+/* Detaches all of ours; returns how many there were. */
+static int attach_xdp_sweep_here(int ifindex)
 {
 	struct xdp_multiprog *mp;
 	struct xdp_program *prog;
@@ -72,6 +74,23 @@ int attach_xdp_sweep(int ifindex)
 	}
 	xdp_multiprog__close(mp);
 	return swept;
+}
+
+/* In a process of its own: libxdp 1.3 keeps descriptors of the programs it looked at, and with them the
+ * old programs and their maps would stay as long as we run. */
+int attach_xdp_sweep(int ifindex)
+{
+	int status;
+	pid_t pid;
+
+	if (attach_xdp_is_taken(ifindex) != 1)
+		return 0;
+	pid = fork();
+	if (pid == 0)
+		_exit(attach_xdp_sweep_here(ifindex));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 0; /* what is left is met again when we attach */
+	return WEXITSTATUS(status);
 }
 
 int attach_xdp_link(struct attach_xdp *a, const struct bpf_program *prog, bool is_generic)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "user/pin.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +64,28 @@ void pin_unlock(struct pin_lock *l)
 	l->fd = -1;
 }
 
+/* Maps that killed processes left under their pid. */
+static void pin_sweep(void)
+{
+	static const char prefix[] = PIN_MAP_NAME "_";
+	char path[sizeof(PIN_DIR) + sizeof(((struct dirent *)0)->d_name)];
+	struct dirent *entry;
+	DIR *dir = opendir(PIN_DIR);
+	int pid;
+
+	while (dir && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, prefix, sizeof(prefix) - 1) != 0)
+			continue;
+		pid = atoi(entry->d_name + sizeof(prefix) - 1);
+		if (pid > 0 && kill(pid, 0) && errno == ESRCH) {
+			snprintf(path, sizeof(path), PIN_DIR "/%s", entry->d_name);
+			unlink(path);
+		}
+	}
+	if (dir)
+		closedir(dir);
+}
+
 int pin_map(struct pin_map *p, int map_fd)
 {
 	char name[32];
@@ -75,6 +99,7 @@ int pin_map(struct pin_map *p, int map_fd)
 		return -ENOENT;
 	if (mkdir(PIN_DIR, 0755) && errno != EEXIST)
 		return -errno;
+	pin_sweep();
 	/* every bpffs mount is a place of its own */
 	snprintf(name, sizeof(name), "pin-%llx", (unsigned long long)st.st_dev);
 	err = pin_lock(&p->lock, name, &owner);
