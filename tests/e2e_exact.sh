@@ -73,3 +73,44 @@ bulk native 1500
 bulk tc 1500
 bulk native 9000
 bulk tc 9000
+
+# UDP segmentation: one buffer through the stack, its datagrams on the wire.
+udp_trains() { # MODE
+	local id=udp-$1
+	ns_add "a-$id" "b-$id"
+	link_add "a-$id" va "b-$id" vb
+	link_address "a-$id" va "b-$id" vb 1
+	for end in a b; do
+		sink_start "sink-$end-$id" "$end-$id"
+		ringspan_start "rs-$end-$id" "$end-$id" --interface "v$end" --xdp-mode "$1" \
+			--exporter otlp --otlp-endpoint "$sink_url"
+	done
+	link_queue "b-$id" vb
+	# 500 trains of 20 datagrams of 1000 bytes, half over IPv6, to a port where somebody listens
+	in_ns "a-$id" "$py" - "b-$id" <<'P'
+import os, socket, sys
+
+receiver = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+receiver.bind(("::", 9000))
+libc = __import__("ctypes").CDLL(None)
+if libc.setns(os.open("/run/netns/" + sys.argv[1], os.O_RDONLY), 0x40000000):
+    sys.exit("setns")
+for family, address in ((socket.AF_INET, "10.77.1.1"), (socket.AF_INET6, "fd77:1::1")):
+    sender = socket.socket(family, socket.SOCK_DGRAM)
+    sender.setsockopt(17, 103, 1000)  # UDP_SEGMENT
+    for train in range(250):
+        sender.sendto(bytes(20000), (address, 9000))
+P
+	for end in a b; do
+		ringspan_stop "rs-$end-$id"
+		sink_stop "sink-$end-$id"
+	done
+	link_dropped_nothing "b-$id" vb
+	"$tests/check_counters.py" total "$dir/sink-b-$id" --interface vb --direction transmit \
+		--transport udp --packets 10000 --bytes $((5000 * 1042 + 5000 * 1062))
+	"$tests/check_counters.py" total "$dir/sink-a-$id" --interface va --direction receive \
+		--transport udp --packets 10000 --bytes $((5000 * 1042 + 5000 * 1062))
+	say "UDP segment trains, $1: exact"
+}
+udp_trains native
+udp_trains tc

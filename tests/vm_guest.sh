@@ -7,7 +7,10 @@
 
 pings=20
 pass=$build/tests/xdp_pass.bpf.o
-guests() { in_ns a xdp-loader status va | sed -nE 's/^ *=> +[0-9]+ +([^ ]+).*/\1/p' | sort | xargs; }
+# The programs in the dispatcher, by name.
+guests() {
+	in_ns a xdp-loader status va | sed -nE 's/^ *=> +[0-9]+ +([^ ]+).*/\1/p' | sort | xargs
+}
 guests_are() { [ "$(guests)" = "$1" ]; }
 xdp_is_native() { in_ns a ip -d link show dev va | grep -qE 'prog/xdp id|xdpdrv'; }
 xdp_is_free() { ! in_ns a ip -d link show dev va | grep -q 'prog/xdp'; }
