@@ -18,6 +18,25 @@
 
 #define PIN_LOCK_DIR "/run/ringspan"
 
+/* Removes the files of locks whose owners were killed: nobody else would. */
+static void pin_sweep_locks(void)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(PIN_LOCK_DIR);
+	int fd;
+
+	while (dir && (entry = readdir(dir))) {
+		fd = openat(dirfd(dir), entry->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0)
+			continue;
+		if (!flock(fd, LOCK_EX | LOCK_NB))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 int pin_lock(struct pin_lock *l, const char *name, int *ret_owner)
 {
 	struct stat held, there;
@@ -28,6 +47,7 @@ int pin_lock(struct pin_lock *l, const char *name, int *ret_owner)
 	*ret_owner = 0;
 	if (mkdir(PIN_LOCK_DIR, 0755) && errno != EEXIST)
 		return -errno;
+	pin_sweep_locks();
 	snprintf(l->path, sizeof(l->path), PIN_LOCK_DIR "/%s.lock", name);
 	for (;;) {
 		fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -39,7 +59,7 @@ int pin_lock(struct pin_lock *l, const char *name, int *ret_owner)
 			close(fd);
 			return -EBUSY;
 		}
-		/* an owner that ended meanwhile has removed the file that we locked: again */
+		/* an owner that ended, or a sweep, has removed the file that we locked: again */
 		if (!fstat(fd, &held) && !stat(l->path, &there) && held.st_ino == there.st_ino)
 			break;
 		close(fd);

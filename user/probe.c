@@ -317,16 +317,24 @@ static int probe_attach_rx(struct probe *p, struct probe_if *i, const char **ret
 	const char *name = atomic_load(&i->name)->name;
 	enum probe_choice choice = probe_choose(p, i, ret_why);
 	bool is_generic = p->o->xdp_mode == OPTIONS_XDP_GENERIC;
+	bool may_fall_back = p->o->xdp_mode == OPTIONS_XDP_AUTO &&
+			     p->o->xdp_attach == OPTIONS_ATTACH_AUTO;
 	int err;
 
 	if (choice == PROBE_RX_GUEST) {
 		err = attach_xdp_guest(&i->xdp, i->skel->obj);
-		if (err)
-			return probe_fail_xdp(name, choice, err);
 		*ret_how = i->xdp.is_alone ? "native XDP (by libxdp, without a dispatcher: this "
 					     "kernel refuses program extensions)"
 					   : "native XDP (libxdp's dispatcher)";
-		return 0;
+		if (!err || !may_fall_back)
+			return err ? probe_fail_xdp(name, choice, err) : 0;
+		/* libxdp has changed the object: another one */
+		*ret_why = "the XDP program that is there cannot be shared";
+		flow_bpf__destroy(i->skel);
+		err = probe_open_instance(p, i - p->ifs);
+		if (err)
+			return err;
+		choice = PROBE_RX_TC;
 	}
 	err = bpf_object__load(i->skel->obj);
 	if (err) {
@@ -337,8 +345,7 @@ static int probe_attach_rx(struct probe *p, struct probe_if *i, const char **ret
 	if (choice == PROBE_RX_LINK) {
 		err = attach_xdp_link(&i->xdp, i->skel->progs.ringspan_xdp, is_generic);
 		*ret_how = is_generic ? "generic XDP (own link)" : "native XDP (own link)";
-		if (!err || p->o->xdp_mode != OPTIONS_XDP_AUTO ||
-		    p->o->xdp_attach != OPTIONS_ATTACH_AUTO)
+		if (!err || !may_fall_back)
 			return err ? probe_fail_xdp(name, choice, err) : 0;
 		*ret_why = "no native XDP here";
 	}
