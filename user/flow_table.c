@@ -86,11 +86,11 @@ static uint32_t flow_begin(struct flow_table *t, const struct flow_key *key, uin
 
 /* Whether a record of a state that is unknown tells of one that was not reported already: then the
  * map has the state that it tells of, or for a LAST the one that follows. A first packet need not
- * be asked for, unless flows are ended before all their records are read. */
+ * be asked for, unless flows were ended before all their records were read, to make room. */
 static bool record_is_news(struct flow_table *t, const struct flow_record *r)
 {
 	bool is_first = r->totals[0].pkts + r->totals[1].pkts <= 1 && !r->info.generation &&
-			!table_is_full(t);
+			!table_is_full(t) && !t->stats.flows_evicted;
 	struct flow_state st;
 	int err;
 
@@ -218,12 +218,17 @@ void flow_table_adopt(struct flow_table *t, const struct flow_key *key,
 		      const struct flow_state *state, int64_t clock_offset_ns)
 {
 	uint32_t tag = flow_index_tag(state->info.hash, key->if_slot), i;
-	struct flow_totals totals[2] = {state->dir[0].totals, state->dir[1].totals};
+	struct flow_totals totals[2];
+	struct flow_state now;
 
-	if (flow_index_find(&t->index, t->flows, tag, key) != FLOW_NONE)
+	/* it may have been known when @state was read, and ended since, to make room for another */
+	if (flow_index_find(&t->index, t->flows, tag, key) != FLOW_NONE ||
+	    t->ops.peek(t->ops.ctx, key, &now))
 		return;
-	i = flow_begin(t, key, tag, &state->info, clock_offset_ns);
-	flow_merge(t, i, &state->info, totals, true);
+	totals[0] = now.dir[0].totals;
+	totals[1] = now.dir[1].totals;
+	i = flow_begin(t, key, tag, &now.info, clock_offset_ns);
+	flow_merge(t, i, &now.info, totals, true);
 	flow_hasten(t, i);
 	t->stats.flows_adopted++;
 }

@@ -124,6 +124,7 @@ int main(int argc, char **argv)
 	err = options_parse(&a.options, argc, argv);
 	if (err)
 		return EXIT_FAILURE;
+	log_set_level(a.options->verbosity);
 	pthread_sigmask(SIG_BLOCK, &a.signals, NULL);
 	err = app_start(&a);
 	if (!err) {

@@ -34,17 +34,18 @@
 #define PROBE_KERNEL_MINOR 18
 #define PROBE_ARPHRD_RAWIP 519 /* linux/if_arp.h, which clashes with net/if.h */
 
+/* libbpf's words, for --verbose: line by line, since the verifier speaks in pages. */
 static int probe_print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	char line[1024];
-	size_t len;
+	char *text = NULL, *line, *rest;
 
 	if (log_get_level() < LOG_LEVEL_DEBUG || level == LIBBPF_DEBUG)
 		return 0;
-	vsnprintf(line, sizeof(line), fmt, args);
-	len = strcspn(line, "\n");
-	line[len] = '\0';
-	log_debug("%s", line);
+	if (vasprintf(&text, fmt, args) < 0)
+		return 0;
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		log_debug("%s", line);
+	free(text);
 	return 0;
 }
 
@@ -338,7 +339,7 @@ static int probe_attach_rx(struct probe *p, struct probe_if *i, const char **ret
 	}
 	err = bpf_object__load(i->skel->obj);
 	if (err) {
-		log_error("the kernel refused the BPF programs: %s; -v -v shows its words",
+		log_error("the kernel refused the BPF programs: %s; -v shows its words",
 			  strerror(-err));
 		return err;
 	}
