@@ -45,30 +45,33 @@ wait_exit killed 10 2>/dev/null
 wait_for 30 "the killed demo's ringspan ends, too" grep -q '^ledger: closed' "$dir/killed.err"
 # as at a terminal, where Ctrl-C reaches every process of the session
 cat >"$dir/terminal.py" <<'P'
-import os, pty, sys
+import os, pty, select, sys
 
+go, command = sys.argv[1], sys.argv[2:]
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execv(sys.argv[1], sys.argv[1:])
-seen, asked = b"", False
+    os.execv(command[0], command)
+asked = False
 while True:
+    if os.path.exists(go) and not asked:
+        os.write(terminal, b"\x03")
+        asked = True
+    if not select.select([terminal], [], [], 0.1)[0]:
+        continue
     try:
         data = os.read(terminal, 65536)
     except OSError:
         break
     if not data:
         break
-    seen += data
     sys.stdout.buffer.write(data.replace(b"\r", b""))
     sys.stdout.flush()
-    if b"tcp http" in seen and not asked:
-        os.write(terminal, b"\x03")
-        asked = True
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 P
-spawn_here stopped "$py" "$dir/terminal.py" "$repo/compose/quickstart.sh"
+spawn_here stopped "$py" "$dir/terminal.py" "$dir/go" "$repo/compose/quickstart.sh"
 wait_for 120 "the demo runs again" grep -qs 'tcp http' "$dir/stopped.out"
 [ "$(namespaces | wc -l)" = 2 ] || fail "the killed demo's namespaces are still there"
+touch "$dir/go"
 wait_exit stopped 60
 [ "$status" = 0 ] || fail "exit code $status after Ctrl-C: $(tail -n 5 "$dir/stopped.out")"
 grep -q '^ledger: closed' "$dir/stopped.out" || fail "Ctrl-C: no closed ledger"

@@ -77,7 +77,7 @@ void flow_renew(struct flow_table *t, struct flow *f, const struct flow_info *in
 	t->stats.flows_begun++;
 }
 
-static void flow_remove(struct flow_table *t, uint32_t i)
+void flow_remove(struct flow_table *t, uint32_t i)
 {
 	struct flow *f = &t->flows[i];
 
@@ -87,10 +87,10 @@ static void flow_remove(struct flow_table *t, uint32_t i)
 	t->free = i;
 }
 
-void flow_mark_incomplete(struct flow_table *t, uint32_t i, uint64_t state_mono_ns)
+void flow_mark_incomplete(struct flow_table *t, uint32_t i, uint64_t state_mono_ns, bool has_state)
 {
 	t->flows[i].is_incomplete = true;
-	t->rest[i] = (struct flow_rest){.state_mono_ns = state_mono_ns};
+	t->rest[i] = (struct flow_rest){.state_mono_ns = state_mono_ns, .has_state = has_state};
 }
 
 void flow_merge(struct flow_table *t, uint32_t i, const struct flow_info *info,
@@ -142,7 +142,7 @@ bool flow_accepts(struct flow_table *t, uint32_t i, const struct flow_info *info
 		return false;
 	if (info->first_mono_ns == known || info->generation > f->info.generation)
 		return info->generation >= f->info.generation;
-	flow_mark_incomplete(t, i, info->first_mono_ns);
+	flow_mark_incomplete(t, i, info->first_mono_ns, true);
 	for (d = 0; d < 2; d++)
 		t->rest[i].base[d] = (struct flow_counts){f->totals[d].pkts, f->totals[d].bytes};
 	f->info.generation = info->generation;
@@ -214,13 +214,13 @@ void flow_conclude(struct flow_table *t, uint32_t i, enum flow_end_reason reason
 		} else {
 			flow_succeed(t, i, &st.info, totals, true);
 			if (!is_stopping) {
-				flow_mark_incomplete(t, i, st.info.first_mono_ns);
+				flow_mark_incomplete(t, i, st.info.first_mono_ns, false);
 				flow_schedule(t, i, flow_due_tick(t, f));
 				return;
 			}
 		}
 	} else if (err == -ENOENT && !f->is_incomplete) {
-		flow_mark_incomplete(t, i, f->info.first_mono_ns);
+		flow_mark_incomplete(t, i, f->info.first_mono_ns, false);
 	}
 	if (flow_is_over(f) && reason != FLOW_LACK_OF_RESOURCES)
 		reason = FLOW_END_DETECTED;

@@ -16,6 +16,7 @@
 struct flow_rest {
 	struct flow_counts base[2]; /* not in the kernel's totals */
 	uint64_t state_mono_ns; /* which kernel state: its first packet */
+	bool has_state; /* there is one, and its totals are in the flow's */
 };
 
 struct flow_table {
@@ -23,6 +24,7 @@ struct flow_table {
 	struct flow_table_ops ops;
 	struct flow *flows; /* the pool; the first @used have been in use */
 	struct flow_rest *rest;
+	uint32_t hand; /* where the search for a flow to evict goes on */
 	uint32_t used;
 	uint32_t free; /* list of those given back, last first */
 	uint64_t active_ticks;
@@ -62,7 +64,7 @@ void flow_await_last(struct flow_table *t, uint32_t i, uint64_t now_mono_ns);
 
 /* The flow is, or was, without kernel state; @state_mono_ns tells which state its totals are of, by
  * its first packet: later ones add to it. */
-void flow_mark_incomplete(struct flow_table *t, uint32_t i, uint64_t state_mono_ns);
+void flow_mark_incomplete(struct flow_table *t, uint32_t i, uint64_t state_mono_ns, bool has_state);
 
 /* Which kernel state the totals are of, by its first packet. */
 uint64_t flow_state_known(const struct flow_table *t, uint32_t i);
@@ -80,6 +82,7 @@ void flow_report(struct flow_table *t, uint32_t i, enum flow_end_reason reason);
 
 /* The last report. The entry is the caller's to remove or renew. */
 void flow_end(struct flow_table *t, uint32_t i, enum flow_end_reason reason);
+void flow_remove(struct flow_table *t, uint32_t i);
 
 /* The generation known is over; the entry goes on as a newer one. */
 void flow_succeed(struct flow_table *t, uint32_t i, const struct flow_info *info,

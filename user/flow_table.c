@@ -35,13 +35,36 @@ static bool table_is_full(const struct flow_table *t)
 }
 
 #define EVICT_CANDIDATES 16
+#define EVICT_STEPS 64
 
-/* Makes room: of the flows that the wheel hands out next, the one nearest to its end. */
+/* The next flow without kernel state, going round the full pool; FLOW_NONE: none among the next
+ * few. There are many of them in a full table: it has more room than the kernel's map. */
+static uint32_t flow_next_stateless(struct flow_table *t)
+{
+	uint32_t steps, i;
+
+	for (steps = 0; steps < EVICT_STEPS; steps++) {
+		i = t->hand++ % t->used;
+		if (t->flows[i].is_incomplete && !t->rest[i].has_state)
+			return i;
+	}
+	return FLOW_NONE;
+}
+
+/* Makes room. To take the kernel's state of a flow that is not silent may lose a packet that is
+ * being counted on it, so flows without go first; else, of those that the wheel hands out next,
+ * the one nearest to its end. */
 static void flow_evict(struct flow_table *t)
 {
-	uint32_t best = FLOW_NONE, seen = 0, i;
+	uint32_t best = table_is_full(t) ? flow_next_stateless(t) : FLOW_NONE, seen = 0, i;
 	uint64_t best_ns = UINT64_MAX, tick = t->wheel.tick;
 
+	if (best != FLOW_NONE) {
+		/* should the kernel have an entry by now, it stays, and is a flow of its own */
+		flow_end(t, best, FLOW_LACK_OF_RESOURCES);
+		flow_remove(t, best);
+		return;
+	}
 	while (seen < EVICT_CANDIDATES) {
 		i = flow_wheel_peek(&t->wheel, tick, &tick);
 		if (i == FLOW_NONE)
@@ -135,7 +158,7 @@ static void record_add_stateless(struct flow_table *t, uint32_t i, const struct 
 		f->clock_offset_ns = clock_offset_ns;
 	}
 	if (!f->is_incomplete) /* if it has state, this packet comes on top */
-		flow_mark_incomplete(t, i, f->info.first_mono_ns);
+		flow_mark_incomplete(t, i, f->info.first_mono_ns, flow_pkts(f) > 0);
 	base->pkts += from->pkts;
 	base->bytes += from->bytes;
 	to->pkts += from->pkts;
@@ -262,7 +285,7 @@ static void flow_check(struct flow_table *t, uint32_t i, uint64_t now_mono_ns)
 		else
 			flow_succeed(t, i, &st.info, totals, true);
 	} else if (err == -ENOENT && !f->is_incomplete) {
-		flow_mark_incomplete(t, i, f->info.first_mono_ns);
+		flow_mark_incomplete(t, i, f->info.first_mono_ns, false);
 	}
 	f->awaits_last = false;
 	if (now_mono_ns >= flow_deadline(t, f)) {
