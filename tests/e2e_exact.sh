@@ -27,6 +27,15 @@ million() { # MODE DIRECTION SAMPLE
 	rm -rf "$dir/sink-$id"
 }
 
+# The last data and the closing may leave after the programs have ended: what one end then sends and the
+# other receives must not fall between the two stops.
+all_closed() { # NS…
+	local ns
+	for ns in "$@"; do
+		[ -z "$(in_ns "$ns" ss -Htan state connected exclude time-wait)" ] || return 1
+	done
+}
+
 iperf() { # IN OUT ADDRESS
 	spawn "iperf-$1" "$1" iperf3 -s -1 --forceflush -B "$3"
 	wait_for 20 "iperf3 listens" grep -qs listening "$dir/iperf-$1.out"
@@ -49,6 +58,7 @@ bulk() { # MODE MTU: from b to a, ringspan on both ends
 	done
 	iperf "a-$id" "b-$id" 10.77.1.1
 	iperf "a-$id" "b-$id" fd77:1::1
+	wait_for 20 "all connections are closed" all_closed "a-$id" "b-$id"
 	ringspan_stop "rs-a-$id"
 	ringspan_stop "rs-b-$id"
 	sink_stop "sink-a-$id"
