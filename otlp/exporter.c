@@ -435,11 +435,36 @@ void otlp_exporter_destroy(struct otlp_exporter *x)
 
 /* ---- counts ---- */
 
-void otlp_exporter_stats(struct otlp_exporter *x, enum otlp_signal signal,
+size_t otlp_exporter_destinations(const struct otlp_exporter *x)
+{
+	(void)x;
+	return 1;
+}
+
+void otlp_exporter_target(const struct otlp_exporter *x, size_t destination,
+			  enum otlp_signal signal, struct otlp_target_info *ret)
+{
+	const struct target *t = &x->target[signal];
+
+	(void)destination;
+	*ret = (struct otlp_target_info){0};
+	if (!t->dest)
+		return;
+	*ret = (struct otlp_target_info){t->label, t->dest->url.host, t->dest->url.port,
+					 x->queue_bytes};
+}
+
+bool otlp_exporter_takes(const struct otlp_exporter *x, enum otlp_signal signal)
+{
+	return x->target[signal].dest;
+}
+
+void otlp_exporter_stats(struct otlp_exporter *x, size_t destination, enum otlp_signal signal,
 			 struct otlp_signal_stats *ret)
 {
 	struct otlp_queue_counts c;
 
+	(void)destination;
 	otlp_queue_counts(x->queue, signal, &c);
 	*ret = (struct otlp_signal_stats){
 		.submitted = c.items_in,
@@ -454,6 +479,8 @@ void otlp_exporter_stats(struct otlp_exporter *x, enum otlp_signal signal,
 			},
 		.queued = c.items_held,
 		.queued_bytes = c.bytes_held,
+		.queued_requests = c.requests_held,
+		.queued_volatile = c.items_held,
 		.requests = c.answers,
 		.retries = c.repeats,
 		.sent_bytes = c.sent_bytes,
@@ -475,7 +502,8 @@ uint64_t otlp_exporter_connects(struct otlp_exporter *x)
 
 const char *otlp_drop_reason_name(enum otlp_drop_reason r)
 {
-	static const char *const names[] = {"queue_full", "refused", "retry_budget", "shutdown"};
+	static const char *const names[] = {"queue_full", "refused", "retry_budget",
+					    "shutdown",	  "damaged", "too_large"};
 
 	return r < OTLP_DROP_MAX ? names[r] : "unknown";
 }

@@ -21,10 +21,10 @@ struct otlp_header {
 
 enum otlp_event_kind {
 	OTLP_EVENT_UNREACHABLE, /* first failed attempt after a success or the start */
-	OTLP_EVENT_RECOVERED,   /* first success after that */
-	OTLP_EVENT_REFUSED,     /* a final answer: the request is dropped */
-	OTLP_EVENT_PARTIAL,     /* the server rejected some items, or warns */
-	OTLP_EVENT_DROPPED      /* a request was dropped here: queue full, retry budget spent */
+	OTLP_EVENT_RECOVERED, /* first success after that */
+	OTLP_EVENT_REFUSED, /* a final answer: the request is dropped */
+	OTLP_EVENT_PARTIAL, /* the server rejected some items, or warns */
+	OTLP_EVENT_DROPPED /* a request was dropped here: queue full, retry budget spent */
 };
 
 /* One thing that happened, as a sentence for a person: what, on what, why, what now. Valid only
@@ -40,12 +40,12 @@ struct otlp_exporter_opts {
 	size_t headers_len;
 	const char *user_agent; /* NULL: the library's own */
 	bool gzip;
-	uint32_t timeout_ms;      /* one attempt, 0: no limit */
+	uint32_t timeout_ms; /* one attempt, 0: no limit */
 	uint32_t retry_budget_ms; /* a request is given up after this long, 0: never */
-	uint32_t retry_first_ms;  /* first backoff, 0: 1000 */
-	uint32_t retry_max_ms;    /* longest backoff, 0: 30000 */
-	size_t queue_bytes;       /* per signal; 0: 32 MiB */
-	otlp_event_fn event;      /* may be NULL */
+	uint32_t retry_first_ms; /* first backoff, 0: 1000 */
+	uint32_t retry_max_ms; /* longest backoff, 0: 30000 */
+	size_t queue_bytes; /* per signal; 0: 32 MiB */
+	otlp_event_fn event; /* may be NULL */
 	void *event_ctx;
 };
 
@@ -70,27 +70,60 @@ void otlp_exporter_destroy(struct otlp_exporter *x); /* NULL is allowed; stops a
 
 enum otlp_drop_reason {
 	OTLP_DROP_QUEUE_FULL,
-	OTLP_DROP_REFUSED,      /* a final error answer */
+	OTLP_DROP_REFUSED, /* a final error answer */
 	OTLP_DROP_RETRY_BUDGET, /* no success within the budget */
-	OTLP_DROP_SHUTDOWN,     /* still queued when time was up */
+	OTLP_DROP_SHUTDOWN, /* still queued when time was up */
+	OTLP_DROP_DAMAGED, /* unreadable on disk */
+	OTLP_DROP_TOO_LARGE, /* one item is larger than a request may be */
 	OTLP_DROP_MAX
+};
+
+/* How long attempts took: bucket i holds those of (2^(i-20), 2^(i-19)] seconds, the first and the
+ * last what lies beyond. */
+#define OTLP_DURATION_BUCKETS 32
+#define OTLP_DURATION_OFFSET (-20)
+struct otlp_durations {
+	uint64_t count;
+	double sum_s;
+	uint64_t buckets[OTLP_DURATION_BUCKETS];
 };
 
 /* Items submitted = exported + rejected + sum(dropped) + queued, at every reading. */
 struct otlp_signal_stats {
-	uint64_t submitted; /* items taken by submit */
-	uint64_t exported;  /* items accepted by the server */
-	uint64_t rejected;  /* items the server named in partial_success */
+	uint64_t submitted; /* items taken by submit, and found on disk at the start */
+	uint64_t recovered; /* of those: found on disk, damaged ones too */
+	uint64_t exported; /* items accepted by the server */
+	uint64_t rejected; /* items the server named in partial_success */
 	uint64_t dropped[OTLP_DROP_MAX];
-	uint64_t queued;       /* items waiting or in flight */
+	uint64_t queued; /* items waiting or in flight */
 	uint64_t queued_bytes; /* body bytes of those */
-	uint64_t requests;     /* attempts that got an answer */
-	uint64_t retries;      /* attempts repeated */
-	uint64_t sent_bytes;   /* body bytes of successful requests, as sent */
+	uint64_t queued_requests;
+	uint64_t in_flight; /* of queued: on their way now */
+	uint64_t
+		queued_volatile; /* of queued: not on disk, and lost if the process is killed now */
+	uint64_t requests; /* attempts that got an answer */
+	uint64_t retries; /* attempts repeated */
+	uint64_t sent_bytes; /* body bytes of successful requests, as sent */
+	struct otlp_durations durations; /* of attempts, from connecting to the end of the answer */
 };
 
+size_t otlp_exporter_destinations(const struct otlp_exporter *x);
+
+/* Where a signal goes; texts live as long as the exporter. */
+struct otlp_target_info {
+	const char *label; /* the URL without its query; NULL: not exported there */
+	const char *server_address; /* host name or address */
+	uint16_t server_port;
+	uint64_t queue_cap_bytes; /* in memory, or on disk if there is a queue directory */
+};
+void otlp_exporter_target(const struct otlp_exporter *x, size_t destination,
+			  enum otlp_signal signal, struct otlp_target_info *ret);
+
+/* Whether any destination takes the signal: else submit returns -ENOTSUP. */
+bool otlp_exporter_takes(const struct otlp_exporter *x, enum otlp_signal signal);
+
 /* One consistent reading. */
-void otlp_exporter_stats(struct otlp_exporter *x, enum otlp_signal signal,
+void otlp_exporter_stats(struct otlp_exporter *x, size_t destination, enum otlp_signal signal,
 			 struct otlp_signal_stats *ret);
 uint64_t otlp_exporter_connects(struct otlp_exporter *x); /* connections opened so far */
 const char *otlp_drop_reason_name(enum otlp_drop_reason r); /* "queue_full", … */

@@ -79,7 +79,7 @@ struct otlp_signal_stats fixture_stats(struct fixture *t, enum otlp_signal signa
 {
 	struct otlp_signal_stats s;
 
-	otlp_exporter_stats(t->x, signal, &s);
+	otlp_exporter_stats(t->x, 0, signal, &s);
 	assert_int_equal(s.submitted, fixture_account(&s));
 	return s;
 }

@@ -398,7 +398,7 @@ static void *submit_many(void *arg)
 		struct otlp_signal_stats s;
 
 		fixture_submit(t, i % 3, "body", 1 + i % 5);
-		otlp_exporter_stats(t->x, i % 3, &s);
+		otlp_exporter_stats(t->x, 0, i % 3, &s);
 		if (s.submitted != fixture_account(&s))
 			wrong = arg;
 	}

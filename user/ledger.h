@@ -55,7 +55,7 @@ struct ledger_row {
 	uint64_t in, out, held;
 	struct ledger_share aside[2]; /* left out on purpose: rejected by sampling, … */
 	unsigned aside_len;
-	struct ledger_share lost[8];
+	struct ledger_share lost[10];
 	unsigned lost_len;
 	bool is_closed; /* the equation holds */
 };

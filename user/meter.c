@@ -291,7 +291,7 @@ void meter_ledger(struct meter *m, struct ledger *ret)
 			       .has_otlp = m->opts.exporter,
 			       .has_console = m->opts.console};
 	for (i = 0; m->opts.exporter && i < OTLP_SIGNAL_MAX; i++)
-		otlp_exporter_stats(m->opts.exporter, i, &ret->signal[i]);
+		otlp_exporter_stats(m->opts.exporter, 0, i, &ret->signal[i]);
 	if (m->opts.console)
 		console_counts(m->opts.console, &ret->console_printed, &ret->console_skipped);
 	for (w = 0; w < m->opts.options->workers; w++) {
