@@ -21,8 +21,12 @@ kern/flow.bpf
 otlp/otlp
 otlp/wire
 otlp/encode
+otlp/url otlp/answer otlp/chunked otlp/crc32c
+otlp/wal_format otlp/wal_about
+otlp/wal_scan
+otlp/wal otlp/wal_survey
+otlp/wal_dir
 otlp/queue
-otlp/url otlp/answer otlp/chunked
 otlp/http_conn
 otlp/http
 otlp/exporter
