@@ -42,6 +42,7 @@ struct wal_survey {
 	int folder_fd;
 	enum wal_survey_mode mode;
 	enum otlp_signal signal; /* for a header that is written anew */
+	/* each intact record; NULL, only with WAL_LOOK_LIVE: forget those before, they are done */
 	void (*found)(void *ctx, const struct otlp_wal_record *r);
 	void *ctx;
 	/* results */
