@@ -85,7 +85,7 @@ static void copy_ours(void)
 
 static void encode_reference(void)
 {
-	if (!otlp_reference_encode(&source, OTLP_TRACES, spans, SPANS, other, CAP))
+	if (!otlp_reference_encode(&source, NULL, OTLP_TRACES, spans, SPANS, other, CAP))
 		errx(EXIT_FAILURE, "reference");
 }
 

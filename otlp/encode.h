@@ -19,6 +19,11 @@ struct otlp_encoder;
 int otlp_encoder_create(struct otlp_encoder **ret, const struct otlp_source *source);
 void otlp_encoder_destroy(struct otlp_encoder *e); /* NULL is allowed */
 
+/* From now on spans and logs are cut to these limits; what is cut off is counted in
+ * dropped_…_count (a text that was shortened is not). Before any batch; copied. Without it: no
+ * limits. */
+void otlp_encoder_limit(struct otlp_encoder *e, const struct otlp_limits *limits);
+
 /* One request being built; the fields are read-only for the caller. */
 struct otlp_batch {
 	enum otlp_signal signal;
@@ -27,6 +32,7 @@ struct otlp_batch {
 	size_t len;    /* bytes so far */
 	size_t items;  /* spans, metric data points or log records so far */
 	size_t open[2]; /* private: where the scope's content and the first item begin */
+	struct otlp_limits limits; /* private: the encoder's */
 };
 
 /* Starts a request in @data. 0, or -ENOSPC if not even the head fits. */

@@ -110,8 +110,19 @@ struct otlp_span {
 
 enum otlp_metric_type {
 	OTLP_GAUGE,
-	OTLP_SUM, /* cumulative */
-	OTLP_EXP_HISTOGRAM /* cumulative, positive buckets only */
+	OTLP_SUM, /* cumulative or delta */
+	OTLP_EXP_HISTOGRAM /* cumulative or delta, positive buckets only */
+};
+
+/* One measurement that its point has counted, and the span it belongs to. */
+struct otlp_exemplar {
+	uint64_t time_unix_ns;
+	bool is_double; /* which of the next two */
+	int64_t integer;
+	double number;
+	bool has_trace; /* trace_id and span_id are valid */
+	uint8_t trace_id[16];
+	uint8_t span_id[8];
 };
 
 struct otlp_exp_histogram {
@@ -132,6 +143,8 @@ struct otlp_point {
 	int64_t integer;
 	double number;
 	struct otlp_exp_histogram histogram; /* OTLP_EXP_HISTOGRAM only */
+	const struct otlp_exemplar *exemplars; /* written for sums and histograms, not for gauges */
+	size_t exemplars_len;
 };
 
 struct otlp_metric {
@@ -140,6 +153,7 @@ struct otlp_metric {
 	struct otlp_str unit;
 	enum otlp_metric_type type;
 	bool is_monotonic; /* OTLP_SUM */
+	bool is_delta; /* sums and histograms; else cumulative */
 	const struct otlp_point *points;
 	size_t points_len; /* at least 1 */
 };
@@ -163,5 +177,22 @@ struct otlp_log {
 	uint8_t span_id[8];
 	uint32_t flags;
 };
+
+/* What the encoder cuts off: OpenTelemetry "Span Limits", "Attribute Limits". The first ones of a
+ * list stay; a text is cut to so many characters (Unicode code points). Resources and metrics have
+ * no limits. */
+#define OTLP_NO_LIMIT UINT32_MAX
+struct otlp_limits {
+	uint32_t attrs; /* of a span */
+	uint32_t value_chars; /* of texts in attributes of spans, events and links */
+	uint32_t events;
+	uint32_t links;
+	uint32_t event_attrs; /* of each event */
+	uint32_t link_attrs; /* of each link */
+	uint32_t log_attrs; /* of a log record */
+	uint32_t log_value_chars; /* of texts in those; a log record's body is never cut */
+};
+
+#define OTLP_REQUEST_BYTES ((size_t)4 << 20) /* soft limit of one request before compression */
 
 #endif /* OTLP_OTLP_H */

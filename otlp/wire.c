@@ -128,6 +128,17 @@ uint64_t wire_repair_text(uint8_t *p, struct otlp_str s)
 	return 0;
 }
 
+struct otlp_str wire_cut_text(struct otlp_str s, size_t chars)
+{
+	const uint8_t *text = (const uint8_t *)s.ptr;
+	bool bad = false;
+	size_t i;
+
+	for (i = 0; i < s.len && chars; chars--)
+		i += utf8_step(text + i, s.len - i, &bad);
+	return (struct otlp_str){s.ptr, i};
+}
+
 void wire_string(struct wire *w, uint32_t tag, struct otlp_str s)
 {
 	uint32_t key = wire_key(tag, WIRE_BYTES);

@@ -100,8 +100,9 @@ static inline uint8_t *wire_put_fixed64(uint8_t *p, uint64_t v)
 }
 
 /* Copies @s and returns all its bytes or-ed together, to be tested with WIRE_HIGH_BITS. Most text
- * here is shorter than a call of memcpy() is worth; the last step may overlap the one before. */
-static inline uint64_t wire_copy_text(uint8_t *p, struct otlp_str s)
+ * here is shorter than a call is worth, of memcpy() or of this; the last step may overlap the one
+ * before. */
+static inline __attribute__((always_inline)) uint64_t wire_copy_text(uint8_t *p, struct otlp_str s)
 {
 	typedef uint64_t pair __attribute__((vector_size(16)));
 	const char *text = s.ptr;
@@ -153,6 +154,8 @@ void wire_string(struct wire *w, uint32_t tag, struct otlp_str s); /* repaired i
 bool wire_is_utf8(struct otlp_str s);
 size_t wire_repaired_size(struct otlp_str s);
 uint64_t wire_repair_text(uint8_t *p, struct otlp_str s); /* in the place of wire_copy_text() */
+/* The beginning of @s that has at most @chars characters, repaired ones included. */
+struct otlp_str wire_cut_text(struct otlp_str s, size_t chars);
 
 /* A message of still unknown size: everything written between open and close. open returns what
  * close needs. */

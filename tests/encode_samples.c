@@ -18,14 +18,16 @@
 
 static const char *const signal_names[OTLP_SIGNAL_MAX] = {"traces", "metrics", "logs"};
 
-static size_t encode(const struct otlp_source *source, enum otlp_signal signal, const void *items,
-		     uint8_t *data)
+static size_t encode(const struct otlp_source *source, const struct otlp_limits *limits,
+		     enum otlp_signal signal, const void *items, uint8_t *data)
 {
 	struct otlp_encoder *e;
 	struct otlp_batch b;
 	int err = otlp_encoder_create(&e, source);
 	size_t i;
 
+	if (!err)
+		otlp_encoder_limit(e, limits);
 	if (!err)
 		err = otlp_batch_begin(&b, e, signal, data, CAP);
 	for (i = 0; !err && i < ITEMS; i++) {
@@ -68,10 +70,11 @@ int main(int argc, char **argv)
 		struct otlp_samples *s = otlp_samples_create(1000 + n);
 		const struct otlp_source *source = otlp_samples_source(s);
 		const void *items = otlp_samples_items(s, signal, ITEMS);
-		size_t size = encode(source, signal, items, data);
+		const struct otlp_limits *limits = otlp_samples_limits(s);
+		size_t size = encode(source, limits, signal, items, data);
 
 		write_file(argv[1], "ours", signal, n, data, size);
-		size = otlp_reference_encode(source, signal, items, ITEMS, data, CAP);
+		size = otlp_reference_encode(source, limits, signal, items, ITEMS, data, CAP);
 		if (size == 0)
 			errx(EXIT_FAILURE, "the reference failed");
 		write_file(argv[1], "reference", signal, n, data, size);

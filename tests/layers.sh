@@ -20,12 +20,15 @@ kern/state.bpf
 kern/flow.bpf
 otlp/otlp
 otlp/wire
+otlp/encode_item
+otlp/encode_metric
 otlp/encode
 otlp/url otlp/answer otlp/chunked otlp/crc32c
 otlp/wal_format otlp/wal_about
 otlp/wal_scan
 otlp/wal otlp/wal_survey
 otlp/wal_dir
+otlp/delta otlp/split
 otlp/queue
 otlp/http_conn
 otlp/http
@@ -52,8 +55,8 @@ rank() { # MODULE: the number of its line, nothing if it has none
 doors='
 nng/                   | otlp/http* user/control.* user/pull.*
 zlib.h                 | otlp/http.*
-pb.*\.h                | otlp/wire.* otlp/encode.* otlp/answer.* otlp/http.*
-.*\.pb\.h              | otlp/wire.* otlp/encode.* otlp/answer.* otlp/http.*
+pb.*\.h                | otlp/wire.* otlp/encode* otlp/answer.* otlp/http.*
+.*\.pb\.h              | otlp/wire.* otlp/encode* otlp/answer.* otlp/http.*
 bpf/(bpf|libbpf)\.h    | user/probe* user/attach_* user/worker.c user/pin.c
 xdp/                   | user/probe.c user/attach_xdp.*
 cap-ng\.h              | user/privileges.c

@@ -12,12 +12,44 @@
 struct list {
 	const void *items;
 	size_t len;
+	const struct otlp_limits *limits;
 };
 
 struct request {
 	const struct otlp_source *source;
 	struct list list;
 };
+
+/* Attributes, and how many of them may be written, their texts how long. */
+struct some_attrs {
+	const struct otlp_attrs *attrs;
+	uint32_t max;
+	uint32_t chars;
+};
+
+static const struct otlp_limits no_limits = {
+	OTLP_NO_LIMIT, OTLP_NO_LIMIT, OTLP_NO_LIMIT, OTLP_NO_LIMIT,
+	OTLP_NO_LIMIT, OTLP_NO_LIMIT, OTLP_NO_LIMIT, OTLP_NO_LIMIT,
+};
+
+static uint32_t dropped(size_t len, uint32_t max)
+{
+	return len > max ? (uint32_t)(len - max) : 0;
+}
+
+/* Of valid UTF-8: each character has one byte that does not continue another. */
+static struct otlp_str shortened(struct otlp_str s, uint32_t chars)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < s.len; i++) {
+		n += ((uint8_t)s.ptr[i] & 0xc0) != 0x80;
+		if (n > chars)
+			break;
+	}
+	s.len = i;
+	return s;
+}
 
 typedef bool (*encode_fn)(pb_ostream_t *out, const pb_field_t *field, void *const *arg);
 
@@ -58,18 +90,20 @@ static bool encode_span_id(pb_ostream_t *out, const pb_field_t *field, void *con
 	return pb_encode_tag_for_field(out, field) && pb_encode_string(out, *arg, 8);
 }
 
-static bool encode_attrs(pb_ostream_t *out, const pb_field_t *field, void *const *arg)
+static bool encode_some_attrs(pb_ostream_t *out, const pb_field_t *field, void *const *arg)
 {
-	const struct otlp_attrs *attrs = *arg;
+	const struct some_attrs *some = *arg;
 	size_t i;
 
-	for (i = 0; i < attrs->len; i++) {
-		const struct otlp_attr *a = &attrs->list[i];
+	for (i = 0; i < some->attrs->len && i < some->max; i++) {
+		const struct otlp_attr *a = &some->attrs->list[i];
+		struct otlp_str text;
 		KeyValue pair = {.key = callback(encode_string, &a->key), .has_value = true};
 
 		if (a->type == OTLP_STRING) {
 			pair.value.which_value = AnyValue_string_value_tag;
-			pair.value.value.string_value = callback(encode_text, &a->value.string);
+			text = shortened(a->value.string, some->chars);
+			pair.value.value.string_value = callback(encode_text, &text);
 		} else if (a->type == OTLP_BOOL) {
 			pair.value.which_value = AnyValue_bool_value_tag;
 			pair.value.value.bool_value = a->value.boolean;
@@ -86,17 +120,28 @@ static bool encode_attrs(pb_ostream_t *out, const pb_field_t *field, void *const
 	return true;
 }
 
+static bool encode_attrs(pb_ostream_t *out, const pb_field_t *field, void *const *arg)
+{
+	const struct some_attrs all = {*arg, OTLP_NO_LIMIT, OTLP_NO_LIMIT};
+	const void *all_arg = &all;
+
+	return encode_some_attrs(out, field, (void *const *)&all_arg);
+}
+
 static bool encode_events(pb_ostream_t *out, const pb_field_t *field, void *const *arg)
 {
 	const struct list *list = *arg;
+	const struct otlp_limits *limits = list->limits;
 	const struct otlp_event *event = list->items;
 	size_t i;
 
-	for (i = 0; i < list->len; i++, event++) {
+	for (i = 0; i < list->len && i < limits->events; i++, event++) {
+		struct some_attrs some = {&event->attrs, limits->event_attrs, limits->value_chars};
 		Span_Event msg = {
 			.time_unix_nano = event->time_unix_ns,
 			.name = callback(encode_string, &event->name),
-			.attributes = callback(encode_attrs, &event->attrs),
+			.attributes = callback(encode_some_attrs, &some),
+			.dropped_attributes_count = dropped(event->attrs.len, some.max),
 		};
 
 		if (!encode_message(out, field, Span_Event_fields, &msg))
@@ -108,15 +153,18 @@ static bool encode_events(pb_ostream_t *out, const pb_field_t *field, void *cons
 static bool encode_links(pb_ostream_t *out, const pb_field_t *field, void *const *arg)
 {
 	const struct list *list = *arg;
+	const struct otlp_limits *limits = list->limits;
 	const struct otlp_link *link = list->items;
 	size_t i;
 
-	for (i = 0; i < list->len; i++, link++) {
+	for (i = 0; i < list->len && i < limits->links; i++, link++) {
+		struct some_attrs some = {&link->attrs, limits->link_attrs, limits->value_chars};
 		Span_Link msg = {
 			.trace_id = callback(encode_trace_id, link->trace_id),
 			.span_id = callback(encode_span_id, link->span_id),
 			.trace_state = callback(encode_string, &link->trace_state),
-			.attributes = callback(encode_attrs, &link->attrs),
+			.attributes = callback(encode_some_attrs, &some),
+			.dropped_attributes_count = dropped(link->attrs.len, some.max),
 			.flags = link->flags,
 		};
 
@@ -129,12 +177,14 @@ static bool encode_links(pb_ostream_t *out, const pb_field_t *field, void *const
 static bool encode_spans(pb_ostream_t *out, const pb_field_t *field, void *const *arg)
 {
 	const struct list *list = *arg;
+	const struct otlp_limits *limits = list->limits;
 	const struct otlp_span *span = list->items;
 	size_t i;
 
 	for (i = 0; i < list->len; i++, span++) {
-		struct list events = {span->events, span->events_len};
-		struct list links = {span->links, span->links_len};
+		struct list events = {span->events, span->events_len, limits};
+		struct list links = {span->links, span->links_len, limits};
+		struct some_attrs some = {&span->attrs, limits->attrs, limits->value_chars};
 		Span msg = {
 			.trace_id = callback(encode_trace_id, span->trace_id),
 			.span_id = callback(encode_span_id, span->span_id),
@@ -143,9 +193,12 @@ static bool encode_spans(pb_ostream_t *out, const pb_field_t *field, void *const
 			.kind = (Span_SpanKind)span->kind,
 			.start_time_unix_nano = span->start_unix_ns,
 			.end_time_unix_nano = span->end_unix_ns,
-			.attributes = callback(encode_attrs, &span->attrs),
+			.attributes = callback(encode_some_attrs, &some),
+			.dropped_attributes_count = dropped(span->attrs.len, some.max),
 			.events = callback(encode_events, &events),
+			.dropped_events_count = dropped(span->events_len, limits->events),
 			.links = callback(encode_links, &links),
+			.dropped_links_count = dropped(span->links_len, limits->links),
 			.has_status = span->status != OTLP_STATUS_UNSET,
 			.status.code = (Status_StatusCode)span->status,
 			.flags = span->flags,
@@ -156,6 +209,32 @@ static bool encode_spans(pb_ostream_t *out, const pb_field_t *field, void *const
 		if (span->status == OTLP_STATUS_ERROR)
 			msg.status.message = callback(encode_string, &span->status_message);
 		if (!encode_message(out, field, Span_fields, &msg))
+			return false;
+	}
+	return true;
+}
+
+static bool encode_exemplars(pb_ostream_t *out, const pb_field_t *field, void *const *arg)
+{
+	const struct otlp_point *point = *arg;
+	size_t i;
+
+	for (i = 0; i < point->exemplars_len; i++) {
+		const struct otlp_exemplar *x = &point->exemplars[i];
+		Exemplar msg = {.time_unix_nano = x->time_unix_ns};
+
+		if (x->is_double) {
+			msg.which_value = Exemplar_as_double_tag;
+			msg.value.as_double = x->number;
+		} else {
+			msg.which_value = Exemplar_as_int_tag;
+			msg.value.as_int = x->integer;
+		}
+		if (x->has_trace) {
+			msg.span_id = callback(encode_span_id, x->span_id);
+			msg.trace_id = callback(encode_trace_id, x->trace_id);
+		}
+		if (!encode_message(out, field, Exemplar_fields, &msg))
 			return false;
 	}
 	return true;
@@ -174,6 +253,8 @@ static bool encode_number_points(pb_ostream_t *out, const pb_field_t *field, voi
 			.attributes = callback(encode_attrs, &point->attrs),
 		};
 
+		if (metric->type != OTLP_GAUGE)
+			msg.exemplars = callback(encode_exemplars, point);
 		if (point->is_double) {
 			msg.which_value = NumberDataPoint_as_double_tag;
 			msg.value.as_double = point->number;
@@ -225,12 +306,19 @@ static bool encode_histogram_points(pb_ostream_t *out, const pb_field_t *field, 
 			.has_positive = h->buckets_len > 0,
 			.positive.offset = h->offset,
 			.positive.bucket_counts = callback(encode_buckets, h),
+			.exemplars = callback(encode_exemplars, point),
 		};
 
 		if (!encode_message(out, field, ExponentialHistogramDataPoint_fields, &msg))
 			return false;
 	}
 	return true;
+}
+
+static AggregationTemporality temporality(const struct otlp_metric *metric)
+{
+	return metric->is_delta ? AggregationTemporality_AGGREGATION_TEMPORALITY_DELTA
+				: AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE;
 }
 
 static bool encode_gauge(pb_ostream_t *out, const pb_field_t *field, void *const *arg)
@@ -245,7 +333,7 @@ static bool encode_sum(pb_ostream_t *out, const pb_field_t *field, void *const *
 	const struct otlp_metric *metric = *arg;
 	Sum msg = {
 		.data_points = callback(encode_number_points, metric),
-		.aggregation_temporality = AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE,
+		.aggregation_temporality = temporality(metric),
 		.is_monotonic = metric->is_monotonic,
 	};
 
@@ -254,9 +342,10 @@ static bool encode_sum(pb_ostream_t *out, const pb_field_t *field, void *const *
 
 static bool encode_histogram(pb_ostream_t *out, const pb_field_t *field, void *const *arg)
 {
+	const struct otlp_metric *metric = *arg;
 	ExponentialHistogram msg = {
-		.data_points = callback(encode_histogram_points, *arg),
-		.aggregation_temporality = AggregationTemporality_AGGREGATION_TEMPORALITY_CUMULATIVE,
+		.data_points = callback(encode_histogram_points, metric),
+		.aggregation_temporality = temporality(metric),
 	};
 
 	return encode_message(out, field, ExponentialHistogram_fields, &msg);
@@ -294,10 +383,12 @@ static bool encode_metrics(pb_ostream_t *out, const pb_field_t *field, void *con
 static bool encode_logs(pb_ostream_t *out, const pb_field_t *field, void *const *arg)
 {
 	const struct list *list = *arg;
+	const struct otlp_limits *limits = list->limits;
 	const struct otlp_log *log = list->items;
 	size_t i;
 
 	for (i = 0; i < list->len; i++, log++) {
+		struct some_attrs some = {&log->attrs, limits->log_attrs, limits->log_value_chars};
 		LogRecord msg = {
 			.time_unix_nano = log->time_unix_ns,
 			.observed_time_unix_nano = log->observed_unix_ns,
@@ -305,7 +396,8 @@ static bool encode_logs(pb_ostream_t *out, const pb_field_t *field, void *const 
 			.has_body = log->body.len > 0,
 			.body.which_value = AnyValue_string_value_tag,
 			.body.value.string_value = callback(encode_text, &log->body),
-			.attributes = callback(encode_attrs, &log->attrs),
+			.attributes = callback(encode_some_attrs, &some),
+			.dropped_attributes_count = dropped(log->attrs.len, some.max),
 			.flags = log->flags,
 			.event_name = callback(encode_string, &log->event_name),
 		};
@@ -389,10 +481,11 @@ static bool encode_resource_logs(pb_ostream_t *out, const pb_field_t *field, voi
 	return encode_resource(out, field, *arg, encode_scope_logs);
 }
 
-size_t otlp_reference_encode(const struct otlp_source *source, enum otlp_signal signal,
-			     const void *items, size_t len, uint8_t *data, size_t cap)
+size_t otlp_reference_encode(const struct otlp_source *source, const struct otlp_limits *limits,
+			     enum otlp_signal signal, const void *items, size_t len, uint8_t *data,
+			     size_t cap)
 {
-	struct request r = {source, {items, len}};
+	struct request r = {source, {items, len, limits ? limits : &no_limits}};
 	ExportTraceServiceRequest traces = {.resource_spans = callback(encode_resource_spans, &r)};
 	ExportMetricsServiceRequest metrics = {.resource_metrics =
 						       callback(encode_resource_metrics, &r)};

@@ -10,9 +10,10 @@
 
 #include "otlp/otlp.h"
 
-/* Writes the request of @len spans, metrics or logs, @items being a list of that type. Returns its
- * size in bytes, 0 if it does not fit @cap. */
-size_t otlp_reference_encode(const struct otlp_source *source, enum otlp_signal signal,
-			     const void *items, size_t len, uint8_t *data, size_t cap);
+/* Writes the request of @len spans, metrics or logs, @items being a list of that type, cut to the
+ * limits (NULL: none). Returns its size in bytes, 0 if it does not fit @cap. */
+size_t otlp_reference_encode(const struct otlp_source *source, const struct otlp_limits *limits,
+			     enum otlp_signal signal, const void *items, size_t len, uint8_t *data,
+			     size_t cap);
 
 #endif /* OTLP_REFERENCE_H */

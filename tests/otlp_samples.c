@@ -179,6 +179,24 @@ static void fill_histogram(struct otlp_samples *s, struct otlp_exp_histogram *h)
 	h->offset = chance(s, 4) ? 0 : (int32_t)next(s);
 }
 
+static void fill_exemplars(struct otlp_samples *s, struct otlp_point *point)
+{
+	size_t len = chance(s, 3) ? below(s, 4) : 0, i;
+	struct otlp_exemplar *exemplars = keep(s, len, sizeof(*exemplars));
+
+	for (i = 0; i < len; i++) {
+		exemplars[i].time_unix_ns = number(s);
+		exemplars[i].is_double = chance(s, 2);
+		exemplars[i].integer = (int64_t)number(s);
+		exemplars[i].number = (double)(int64_t)number(s) / 16;
+		exemplars[i].has_trace = chance(s, 2);
+		id(s, exemplars[i].trace_id, sizeof(exemplars[i].trace_id));
+		id(s, exemplars[i].span_id, sizeof(exemplars[i].span_id));
+	}
+	point->exemplars = exemplars;
+	point->exemplars_len = len;
+}
+
 static void fill_metric(struct otlp_samples *s, struct otlp_metric *metric)
 {
 	struct otlp_point *points;
@@ -189,6 +207,7 @@ static void fill_metric(struct otlp_samples *s, struct otlp_metric *metric)
 	metric->unit = chance(s, 2) ? OTLP_STR("{packet}") : OTLP_STR("");
 	metric->type = (enum otlp_metric_type)below(s, 3);
 	metric->is_monotonic = chance(s, 2);
+	metric->is_delta = chance(s, 2);
 	metric->points_len = 1 + below(s, 8);
 	points = keep(s, metric->points_len, sizeof(*points));
 	for (i = 0; i < metric->points_len; i++) {
@@ -200,6 +219,7 @@ static void fill_metric(struct otlp_samples *s, struct otlp_metric *metric)
 		points[i].integer = (int64_t)number(s);
 		points[i].number = (double)(int64_t)number(s) / 16;
 		fill_histogram(s, &points[i].histogram);
+		fill_exemplars(s, &points[i]);
 	}
 	metric->points = points;
 }
@@ -252,6 +272,28 @@ const struct otlp_source *otlp_samples_source(struct otlp_samples *s)
 	if (chance(s, 2))
 		source->schema_url = OTLP_STR("https://opentelemetry.io/schemas/1.44.0");
 	return source;
+}
+
+static uint32_t limit(struct otlp_samples *s, size_t most)
+{
+	return chance(s, 3) ? OTLP_NO_LIMIT : (uint32_t)below(s, most + 1);
+}
+
+const struct otlp_limits *otlp_samples_limits(struct otlp_samples *s)
+{
+	struct otlp_limits *limits = keep(s, 1, sizeof(*limits));
+
+	*limits = (struct otlp_limits){
+		.attrs = limit(s, 130),
+		.value_chars = limit(s, 30),
+		.events = limit(s, 4),
+		.links = limit(s, 2),
+		.event_attrs = limit(s, 16),
+		.link_attrs = limit(s, 16),
+		.log_attrs = limit(s, 16),
+		.log_value_chars = limit(s, 30),
+	};
+	return limits;
 }
 
 const void *otlp_samples_items(struct otlp_samples *s, enum otlp_signal signal, size_t len)

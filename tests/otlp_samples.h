@@ -15,6 +15,8 @@ struct otlp_samples *otlp_samples_create(uint64_t seed);
 void otlp_samples_destroy(struct otlp_samples *s);
 
 const struct otlp_source *otlp_samples_source(struct otlp_samples *s);
+/* Some that cut, some that do not. */
+const struct otlp_limits *otlp_samples_limits(struct otlp_samples *s);
 /* A list of @len items of the signal's type. */
 const void *otlp_samples_items(struct otlp_samples *s, enum otlp_signal signal, size_t len);
 
