@@ -140,6 +140,7 @@ static void put_log(struct item *it, const struct otlp_log *log, const struct ot
 
 	item_put_fixed64(it, LogRecord_time_unix_nano_tag, log->time_unix_ns);
 	item_put_varint(it, LogRecord_severity_number_tag, log->severity);
+	item_put_string(it, LogRecord_severity_text_tag, log->severity_text);
 	if (log->body.len) {
 		body = wire_open(&it->w, LogRecord_body_tag);
 		wire_string(&it->w, AnyValue_string_value_tag, log->body);

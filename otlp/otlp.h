@@ -169,6 +169,7 @@ struct otlp_log {
 	uint64_t time_unix_ns;
 	uint64_t observed_unix_ns;
 	enum otlp_severity severity;
+	struct otlp_str severity_text; /* the same in the source's words; may be empty */
 	struct otlp_str body;
 	struct otlp_str event_name;
 	struct otlp_attrs attrs;

@@ -35,10 +35,13 @@ otlp/http
 otlp/exporter
 user/log user/clock user/notify user/privileges user/pin
 user/options user/options_env user/options_value
+user/outbox
 user/ledger
 user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life
-user/flow_names user/flow_service user/flow_id
-user/flow_otlp user/flow_line user/flow_metrics
+user/exemplars
+user/flow_names user/flow_text user/flow_service user/flow_id
+user/flow_log
+user/flow_otlp user/flow_line user/metric_writer user/self_metrics user/sdk_metrics user/flow_metrics
 user/console
 user/attach_xdp user/attach_tc
 user/probe user/probe_impl user/probe_read
@@ -85,7 +88,7 @@ for file in kern/*.[ch] otlp/*.[ch] user/*.[ch]; do
 			kern/*:otlp/* | kern/*:user/*) complain "$file: kern/ knows nobody" ;;
 			user/*:kern/flow_abi.h) ;;
 			user/*:kern/*) complain "$file: of kern/ only the ABI is for user/" ;;
-			user/*:otlp/otlp.h | user/*:otlp/encode.h | user/*:otlp/exporter.h) ;;
+			user/*:otlp/otlp.h | user/*:otlp/encode.h | user/*:otlp/exporter.h | user/*:otlp/delta.h) ;;
 			user/*:otlp/*) complain "$file: $header is the library's own" ;;
 			esac
 			continue

@@ -393,6 +393,7 @@ static bool encode_logs(pb_ostream_t *out, const pb_field_t *field, void *const 
 			.time_unix_nano = log->time_unix_ns,
 			.observed_time_unix_nano = log->observed_unix_ns,
 			.severity_number = (SeverityNumber)log->severity,
+			.severity_text = callback(encode_string, &log->severity_text),
 			.has_body = log->body.len > 0,
 			.body.which_value = AnyValue_string_value_tag,
 			.body.value.string_value = callback(encode_text, &log->body),

@@ -232,6 +232,7 @@ static void fill_log(struct otlp_samples *s, struct otlp_log *log)
 	log->time_unix_ns = number(s);
 	log->observed_unix_ns = number(s);
 	log->severity = severities[below(s, LENGTH(severities))];
+	log->severity_text = chance(s, 2) ? OTLP_STR("WARN") : OTLP_STR("");
 	log->body = text(s, 0);
 	log->event_name = chance(s, 2) ? OTLP_STR("flow.end") : OTLP_STR("");
 	log->attrs = attrs(s);

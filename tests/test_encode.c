@@ -64,6 +64,7 @@ static const struct otlp_log full_log = {
 	.time_unix_ns = 3,
 	.observed_unix_ns = 4,
 	.severity = OTLP_SEVERITY_WARN,
+	.severity_text = OTLP_STR("WARN"),
 	.body = OTLP_STR("body"),
 	.event_name = OTLP_STR("flow.end"),
 	.attrs = ATTRS(TEXT("a", "b")),
@@ -119,7 +120,7 @@ static void test_encode_writes_logs(void **state)
 
 	(void)state;
 	encode_assert_dump(NULL, OTLP_LOGS, &full_log,
-			   HEAD_DUMP("2{1:3 2:13 5{1'body'}6{1'a'2{1'b'}}8:1 "
+			   HEAD_DUMP("2{1:3 2:13 3'WARN'5{1'body'}6{1'a'2{1'b'}}8:1 "
 				     "9=01000000000000000000000000000000 10=0200000000000000 11:4 "
 				     "12'flow.end'}"));
 	encode_assert_dump(NULL, OTLP_LOGS, &bare, HEAD_DUMP("2{2:9 }"));
@@ -297,7 +298,7 @@ static void test_encode_gives_long_items_a_long_length(void **state)
 
 		logs[0].body = (struct otlp_str){body, len};
 		dump = encode_dump(&encode_source, NULL, OTLP_LOGS, logs, 2);
-		assert_non_null(strstr(dump, "12'flow.end'}2{1:3 2:13 5{1'body'}"));
+		assert_non_null(strstr(dump, "12'flow.end'}2{1:3 2:13 3'WARN'5{1'body'}"));
 		free(dump);
 		check_capacities(OTLP_LOGS, logs, 1, 8);
 	}

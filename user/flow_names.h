@@ -47,6 +47,22 @@
 #define NAME_SAMPLING_MODE OTLP_STR("flow.sampling.mode")
 #define NAME_SAMPLING_INTERVAL OTLP_STR("flow.sampling.interval")
 
+/* Spans: why a connection came to nothing (the status message) */
+#define FAILURE_REFUSED OTLP_STR("connection refused")
+#define FAILURE_RESET OTLP_STR("reset before data")
+#define FAILURE_UNANSWERED OTLP_STR("SYN without answer")
+
+/* Log records */
+#define EVENT_REFUSED OTLP_STR("flow.connection.refused")
+#define EVENT_RESET OTLP_STR("flow.connection.reset")
+#define EVENT_UNANSWERED OTLP_STR("flow.connection.unanswered")
+#define EVENT_LOSS OTLP_STR("ringspan.loss")
+#define EVENT_CLOCK_STEP OTLP_STR("ringspan.clock.step")
+#define NAME_LOSS_STAGE OTLP_STR("ringspan.stage")
+#define NAME_LOSS_REASON OTLP_STR("ringspan.reason")
+#define NAME_LOSS_COUNT OTLP_STR("ringspan.count")
+#define NAME_CLOCK_STEP_SECONDS OTLP_STR("ringspan.clock.step.seconds")
+
 /* Metrics of the links */
 #define NAME_XDP_PACKETS OTLP_STR("xdp.packets.total")
 #define NAME_XDP_BYTES OTLP_STR("xdp.bytes.total")
@@ -65,11 +81,23 @@
 #define NAME_RATE_IN_FORCE OTLP_STR("ringspan.sampling.interval")
 #define NAME_QUEUE_ITEMS OTLP_STR("ringspan.queue.items")
 #define NAME_QUEUE_BYTES OTLP_STR("ringspan.queue.bytes")
+#define NAME_QUEUE_VOLATILE OTLP_STR("ringspan.queue.volatile")
+#define NAME_QUEUE_CAPACITY OTLP_STR("ringspan.queue.capacity")
+#define NAME_EXPORT_RETRIES OTLP_STR("ringspan.export.retries")
+#define NAME_EXPORT_SENT OTLP_STR("ringspan.export.sent")
+#define NAME_EXPORT_CONNECTS OTLP_STR("ringspan.export.connects")
 #define NAME_CPU_TIME OTLP_STR("ringspan.process.cpu.time")
 #define NAME_MEMORY OTLP_STR("ringspan.process.memory")
 #define NAME_CLOCK_STEPS OTLP_STR("ringspan.clock.steps")
+#define NAME_DESTINATION OTLP_STR("destination")
 #define NAME_STAGE OTLP_STR("stage")
 #define NAME_REASON OTLP_STR("reason")
 #define NAME_SIGNAL OTLP_STR("signal")
+
+/* Metrics of the export, as OpenTelemetry names them for SDKs */
+#define SDK_NAME(rest) OTLP_STR("otel.sdk." rest)
+#define NAME_COMPONENT_TYPE OTLP_STR("otel.component.type")
+#define NAME_COMPONENT_NAME OTLP_STR("otel.component.name")
+#define NAME_ERROR_TYPE OTLP_STR("error.type")
 
 #endif /* USER_FLOW_NAMES_H */

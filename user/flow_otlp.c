@@ -335,32 +335,32 @@ static enum otlp_span_kind flow_kind(const struct flow *f)
 								 : OTLP_SPAN_SERVER;
 }
 
-/* Why the connection came to nothing; NULL: it did not, or nobody can tell. */
-static const char *flow_failure(const struct flow *f, const struct flow_report *r)
+/* Why the connection came to nothing; empty: it did not, or nobody can tell. */
+static struct otlp_str flow_failure(const struct flow *f, const struct flow_report *r)
 {
 	const struct flow_totals *fwd = &f->totals[f->initiator], *rev = &f->totals[!f->initiator];
 	uint32_t all = fwd->flags | rev->flags;
 	bool was_cut = r->reason == FLOW_FORCED_END || r->reason == FLOW_LACK_OF_RESOURCES;
 
 	if (!r->is_final || f->key.proto != IPPROTO_TCP || !f->initiator_known)
-		return NULL;
+		return OTLP_STR("");
 	if ((fwd->flags & FLOW_SAW_SYN) && (rev->flags & FLOW_TCP_RST) &&
 	    !(rev->flags & FLOW_SAW_SYNACK) && !(all & FLOW_SAW_DATA))
-		return "connection refused";
+		return FAILURE_REFUSED;
 	if ((all & FLOW_TCP_RST) && !(all & FLOW_SAW_DATA))
-		return "reset before data";
+		return FAILURE_RESET;
 	/* an ACK answers something, even if the answer went another way */
 	if ((fwd->flags & FLOW_SAW_SYN) && !(fwd->flags & FLOW_TCP_ACK) && !rev->pkts &&
 	    !(was_cut && r->end_mono_ns - r->start_mono_ns < 1000000000ULL))
-		return "SYN without answer";
-	return NULL;
+		return FAILURE_UNANSWERED;
+	return OTLP_STR("");
 }
 
 const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 				       const struct flow_report *r, const char *if_name)
 {
 	struct otlp_span *s = &o->span;
-	const char *failure = flow_failure(f, r);
+	struct otlp_str failure = flow_failure(f, r);
 
 	*s = (struct otlp_span){.kind = flow_kind(f)};
 	o->attrs_len = 0;
@@ -373,9 +373,9 @@ const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 	add_how_much(o, f, r);
 	add_how(o, f, r, if_name);
 	s->attrs = (struct otlp_attrs){o->attrs, o->attrs_len};
-	if (failure) {
+	if (failure.len) {
 		s->status = OTLP_STATUS_ERROR;
-		s->status_message = (struct otlp_str){failure, strlen(failure)};
+		s->status_message = failure;
 	}
 	return s;
 }

@@ -10,6 +10,7 @@
 #include "kern/flow_abi.h"
 #include "otlp/encode.h"
 #include "otlp/otlp.h"
+#include "user/exemplars.h"
 #include "user/flow_table.h"
 #include "user/ledger.h"
 
@@ -42,14 +43,16 @@ struct flow_otlp_snapshot {
 	const struct flow_counter *counters;  /* interfaces x FLOW_COUNTERS_PER_IF */
 	const struct flow_counter *previous;  /* the same, one interval ago; NULL at first: no rates */
 	uint64_t elapsed_ns;                  /* since @previous */
+	const struct exemplar *exemplars; /* one a counter, new since the last time; NULL: none */
 	const struct ledger *ledger;
+	size_t queue_items[OTLP_SIGNAL_MAX]; /* limit of the exporter's queues; 0: bytes alone */
 	uint64_t sample_n;
 	double cpu_seconds;   /* user + system, of this process */
 	uint64_t rss_bytes;
 	double ring_pressure; /* fullest ring, 0..1 */
 };
 
-/* Calls @emit for each metric, xdp.* and ringspan.*; a metric is valid during the call. Stops at
+/* Calls @emit for each metric, xdp.*, ringspan.* and otel.sdk.*; a metric is valid during the call. Stops at
  * the first error of @emit and returns it; else 0. */
 typedef int (*flow_otlp_metric_fn)(void *ctx, const struct otlp_metric *m);
 int flow_otlp_metrics(struct flow_otlp *o, const struct flow_otlp_snapshot *s,

@@ -62,24 +62,63 @@ static void ledger_row_settle(struct ledger_row *r, bool in_flight)
 	r->is_closed = gap == 0;
 }
 
-static void ledger_add_signal(struct ledger_row *rows, unsigned *len, const char *stage,
-			      const struct otlp_signal_stats *s)
+static bool ledger_has(const struct ledger *l, size_t destination, enum otlp_signal signal)
 {
+	/* logs of an earlier run may wait on disk */
+	return l->target[destination][signal].label &&
+	       (signal != OTLP_LOGS || l->has_logs || l->signal[destination][signal].submitted);
+}
+
+static void ledger_add_destination(const struct ledger *l, size_t destination,
+				   enum otlp_signal signal, struct ledger_row *rows, unsigned *len)
+{
+	static const char *const stages[] = {"spans_otlp", "metric_points", "log_records"};
+	const struct otlp_signal_stats *s = &l->signal[destination][signal];
 	struct ledger_row *r =
-	    ledger_row_add(rows, len, stage, s->submitted, s->exported, s->queued);
+		ledger_row_add(rows, len, stages[signal], s->submitted, s->exported, s->queued);
 	unsigned i;
 
+	if (l->destinations_len > 1) {
+		r->destination = (unsigned)destination + 1;
+		r->server_address = l->target[destination][signal].server_address;
+	}
+	r->is_of_logs = signal == OTLP_LOGS;
 	ledger_add_lost(r, "rejected", s->rejected);
 	for (i = 0; i < OTLP_DROP_MAX; i++)
 		ledger_add_lost(r, otlp_drop_reason_name(i), s->dropped[i]);
 	ledger_row_settle(r, false); /* one consistent reading, even while it works */
 }
 
+/* What was made of a signal, and what each destination did with it. */
+static void ledger_add_signal(const struct ledger *l, enum otlp_signal signal,
+			      struct ledger_row *rows, unsigned *len)
+{
+	static const char *const stages[] = {"spans", "metrics", "logs"};
+	const struct outbox_stats *made = &l->outbox[signal];
+	const struct otlp_signal_stats *s;
+	struct ledger_row *r;
+	size_t d = 0;
+
+	while (d < l->destinations_len && !ledger_has(l, d, signal))
+		d++;
+	if (d == l->destinations_len)
+		return;
+	s = &l->signal[d][signal]; /* each gets the same */
+	r = ledger_row_add(rows, len, stages[signal], made->made, s->submitted - s->recovered,
+			   made->waiting);
+	r->is_of_logs = signal == OTLP_LOGS;
+	ledger_add_lost(r, "unencodable", made->unencodable);
+	ledger_add_lost(r, "unsent", made->unsent);
+	ledger_row_settle(r, l->is_running);
+	for (; d < l->destinations_len; d++)
+		if (ledger_has(l, d, signal))
+			ledger_add_destination(l, d, signal, rows, len);
+}
+
 unsigned ledger_rows(const struct ledger *l, struct ledger_row rows[LEDGER_ROWS_MAX])
 {
-	const struct otlp_signal_stats *traces = &l->signal[OTLP_TRACES];
 	struct ledger_row *r;
-	unsigned len = 0;
+	unsigned len = 0, i;
 
 	r = ledger_row_add(rows, &len, "packets", l->pkts_seen, l->pkts_kept, 0);
 	ledger_add_aside(r, "not_sampled", l->pkts_not_kept);
@@ -101,15 +140,8 @@ unsigned ledger_rows(const struct ledger *l, struct ledger_row rows[LEDGER_ROWS_
 	ledger_add_lost(r, "strangers", l->records_strangers);
 	ledger_row_settle(r, l->is_running);
 
-	if (l->has_otlp) {
-		r = ledger_row_add(rows, &len, "spans", l->spans_made, traces->submitted,
-				   l->spans_waiting);
-		ledger_add_lost(r, "unencodable", l->spans_unencodable);
-		ledger_add_lost(r, "unsent", l->spans_unsent);
-		ledger_row_settle(r, l->is_running);
-		ledger_add_signal(rows, &len, "spans_otlp", traces);
-		ledger_add_signal(rows, &len, "metric_points", &l->signal[OTLP_METRICS]);
-	}
+	for (i = 0; i < OTLP_SIGNAL_MAX; i++)
+		ledger_add_signal(l, i, rows, &len);
 	if (l->has_console) {
 		r = ledger_row_add(rows, &len, "spans_console", l->spans_made, l->console_printed,
 				   0);
@@ -130,6 +162,33 @@ uint64_t ledger_lost(const struct ledger *l)
 	return sum;
 }
 
+unsigned ledger_growths(const struct ledger *before, const struct ledger *now,
+			struct ledger_growth ret[LEDGER_GROWTH_MAX])
+{
+	struct ledger_row was[LEDGER_ROWS_MAX], is[LEDGER_ROWS_MAX];
+	unsigned was_len = ledger_rows(before, was), is_len = ledger_rows(now, is);
+	unsigned len = 0, row, old, i;
+	uint64_t count;
+
+	for (row = 0; row < is_len; row++) {
+		if (is[row].is_of_logs)
+			continue;
+		for (old = 0; old < was_len; old++)
+			if (!strcmp(was[old].stage, is[row].stage) &&
+			    was[old].destination == is[row].destination)
+				break;
+		for (i = 0; i < is[row].lost_len; i++) {
+			count = old < was_len ? was[old].lost[i].count : 0;
+			if (is[row].lost[i].count <= count)
+				continue;
+			ret[len++] = (struct ledger_growth){
+				is[row].stage, is[row].lost[i].reason, is[row].destination,
+				is[row].server_address, is[row].lost[i].count - count};
+		}
+	}
+	return len;
+}
+
 static void ledger_print_shares(const struct ledger_share *share, unsigned len, FILE *out)
 {
 	unsigned i;
@@ -139,11 +198,21 @@ static void ledger_print_shares(const struct ledger_share *share, unsigned len, 
 			fprintf(out, "  %s=%" PRIu64, share[i].reason, share[i].count);
 }
 
+static const char *ledger_stage(const struct ledger_row *r, char *buf, size_t cap)
+{
+	if (!r->destination)
+		return r->stage;
+	snprintf(buf, cap, "%s/%u", r->stage, r->destination);
+	return buf;
+}
+
 static void ledger_print_row(const struct ledger_row *r, FILE *out)
 {
+	char stage[32];
+
 	fprintf(out, "%-14s %12" PRIu64 " %12" PRIu64 " %10" PRIu64 " %12" PRIu64 " %10" PRIu64,
-		r->stage, r->in, r->out, r->held, ledger_sum(r->aside, r->aside_len),
-		ledger_sum(r->lost, r->lost_len));
+		ledger_stage(r, stage, sizeof(stage)), r->in, r->out, r->held,
+		ledger_sum(r->aside, r->aside_len), ledger_sum(r->lost, r->lost_len));
 	ledger_print_shares(r->aside, r->aside_len, out);
 	ledger_print_shares(r->lost, r->lost_len, out);
 	if (!r->is_closed)
@@ -157,17 +226,18 @@ static void ledger_print_notes(const struct ledger *l, FILE *out)
 		uint64_t count;
 		const char *text;
 	} notes[] = {
-	    {l->flows_incomplete,
-	     "flows reported from records alone, their totals are a lower bound"},
-	    {l->flows_evicted, "flows ended early to make room in the table (--max-flows)"},
-	    {l->flows_adopted, "flows found in the kernel's map, their first records were lost"},
-	    {l->kern.stat[FLOW_STAT_STATE_FULL], "packets met a full flow map (--max-flows)"},
-	    {l->kern.stat[FLOW_STAT_STATE_NOMEM], "packets found no memory for their flow"},
-	    {l->kern.stat[FLOW_STAT_STATE_BUSY] + l->kern.stat[FLOW_STAT_STATE_OTHER],
-	     "packets got no flow entry for another reason"},
-	    {l->kern.stat[FLOW_STAT_NEXT_GEN_LOST],
-	     "connections were counted on the one before them"},
-	    {l->clock_steps, "steps of the wall clock"},
+		{l->flows_incomplete,
+		 "flows reported from records alone, their totals are a lower bound"},
+		{l->flows_evicted, "flows ended early to make room in the table (--max-flows)"},
+		{l->flows_adopted,
+		 "flows found in the kernel's map, their first records were lost"},
+		{l->kern.stat[FLOW_STAT_STATE_FULL], "packets met a full flow map (--max-flows)"},
+		{l->kern.stat[FLOW_STAT_STATE_NOMEM], "packets found no memory for their flow"},
+		{l->kern.stat[FLOW_STAT_STATE_BUSY] + l->kern.stat[FLOW_STAT_STATE_OTHER],
+		 "packets got no flow entry for another reason"},
+		{l->kern.stat[FLOW_STAT_NEXT_GEN_LOST],
+		 "connections were counted on the one before them"},
+		{l->clock_steps, "steps of the wall clock"},
 	};
 	size_t i;
 
@@ -176,19 +246,71 @@ static void ledger_print_notes(const struct ledger *l, FILE *out)
 			fprintf(out, "note: %" PRIu64 " %s\n", notes[i].count, notes[i].text);
 }
 
+/* Which destination is which. */
+static void ledger_print_targets(const struct ledger *l, FILE *out)
+{
+	const char *before;
+	size_t d, s;
+
+	for (d = 0; l->destinations_len > 1 && d < l->destinations_len; d++) {
+		fprintf(out, "note: destination %zu is", d + 1);
+		for (s = 0, before = " "; s < OTLP_SIGNAL_MAX; s++)
+			if (ledger_has(l, d, s)) {
+				fprintf(out, "%s%s", before, l->target[d][s].label);
+				before = ", ";
+			}
+		fputc('\n', out);
+	}
+}
+
+/* What goes from one run to the next. */
+static void ledger_print_queue(const struct ledger *l, size_t d, FILE *out)
+{
+	static const char *const names[] = {"spans", "metric points", "log records"};
+	uint64_t recovered = 0, kept, sum = 0;
+	size_t s;
+
+	for (s = 0; s < OTLP_SIGNAL_MAX; s++) {
+		recovered += l->signal[d][s].recovered;
+		kept = l->signal[d][s].queued - l->signal[d][s].queued_volatile;
+		if (l->is_running || !kept)
+			continue;
+		fprintf(out, "%s%" PRIu64 " %s", sum ? ", " : "note: ", kept, names[s]);
+		sum += kept;
+	}
+	if (sum && l->destinations_len > 1)
+		fprintf(out, " for destination %zu", d + 1);
+	if (sum)
+		fprintf(out, " wait in %s and are sent at the next start\n",
+			l->queue_dir ? l->queue_dir : "the queue directory");
+	if (recovered) {
+		fprintf(out, "note: %" PRIu64 " item%s found in the queue directory", recovered,
+			recovered == 1 ? " was" : "s were");
+		if (l->destinations_len > 1)
+			fprintf(out, " for destination %zu", d + 1);
+		fputc('\n', out);
+	}
+}
+
 bool ledger_print(const struct ledger *l, FILE *out)
 {
 	struct ledger_row rows[LEDGER_ROWS_MAX];
 	unsigned len = ledger_rows(l, rows), open = 0, i;
+	char stage[32];
+	size_t d;
 
 	fprintf(out, "%-14s %12s %12s %10s %12s %10s  why\n", "stage", "in", "out", "held", "aside",
 		"lost");
 	for (i = 0; i < len; i++)
 		ledger_print_row(&rows[i], out);
+	ledger_print_targets(l, out);
 	ledger_print_notes(l, out);
+	for (d = 0; d < l->destinations_len; d++)
+		ledger_print_queue(l, d, out);
 	for (i = 0; i < len; i++)
 		if (!rows[i].is_closed)
-			fprintf(out, "%s%s", open++ ? ", " : "ledger: NOT CLOSED (", rows[i].stage);
+			fprintf(out, "%s%s", open++ ? ", " : "ledger: NOT CLOSED (",
+				ledger_stage(&rows[i], stage, sizeof(stage)));
 	fputs(open ? ")\n" : "ledger: closed\n", out);
 	return !open;
 }

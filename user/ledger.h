@@ -13,6 +13,9 @@
 
 #include "kern/flow_abi.h"
 #include "otlp/exporter.h"
+#include "user/outbox.h"
+
+#define LEDGER_DESTINATIONS 8
 
 struct ledger {
 	/* The numbers were read one after the other, the last stage first, while the program works:
@@ -27,14 +30,17 @@ struct ledger {
 	struct flow_stats kern;
 	/* Records. submitted = consumed + strangers + held; lost found no room before that */
 	uint64_t records_submitted, records_lost, records_consumed, records_strangers, records_held;
-	/* Spans. With OTLP made = signal[OTLP_TRACES].submitted + waiting + unencodable + unsent;
-	 * with the console made = printed + skipped */
-	uint64_t spans_made;
-	uint64_t spans_unencodable;
-	uint64_t spans_waiting; /* in batches that are not full yet */
-	uint64_t spans_unsent;  /* the exporter would not take them: stopped, no memory */
-	bool has_otlp, has_console;
-	struct otlp_signal_stats signal[OTLP_SIGNAL_MAX];
+	uint64_t spans_made; /* for whomever. With the console made = printed + skipped */
+	/* What was made for OTLP: made = submitted to each destination + waiting + unencodable +
+	 * unsent */
+	struct outbox_stats outbox[OTLP_SIGNAL_MAX];
+	/* Per destination and signal. target.label NULL: the signal does not go there */
+	struct otlp_target_info target[LEDGER_DESTINATIONS][OTLP_SIGNAL_MAX];
+	struct otlp_signal_stats signal[LEDGER_DESTINATIONS][OTLP_SIGNAL_MAX];
+	size_t destinations_len;
+	uint64_t connects;     /* connections opened, to all of them */
+	const char *queue_dir; /* where requests wait from one run to the next; NULL: nowhere */
+	bool has_logs, has_console;
 	uint64_t console_printed;
 	uint64_t console_skipped; /* more lines than a terminal can show */
 	/* Flows */
@@ -51,23 +57,42 @@ struct ledger_share {
 /* One line of the balance: in = out + held + sum(aside) + sum(lost). Names are static. */
 struct ledger_row {
 	const char *stage; /* "packets", "kept_packets", "flows", "records", "spans", "spans_otlp",
-			    * "metric_points", "spans_console" */
+			    * "metrics", "metric_points", "logs", "log_records", "spans_console" */
+	unsigned destination; /* 1, 2, … where there are several; 0: all there is */
+	const char *server_address; /* of that destination */
+	bool is_of_logs;
 	uint64_t in, out, held;
 	struct ledger_share aside[2]; /* left out on purpose: rejected by sampling, … */
 	unsigned aside_len;
-	struct ledger_share lost[10];
+	struct ledger_share lost[OTLP_DROP_MAX + 1];
 	unsigned lost_len;
 	bool is_closed; /* the equation holds */
 };
-#define LEDGER_ROWS_MAX 8
+#define LEDGER_ROWS_MAX (5 + OTLP_SIGNAL_MAX * (1 + LEDGER_DESTINATIONS))
 
 /* Computes the rows that apply; returns how many. */
 unsigned ledger_rows(const struct ledger *l, struct ledger_row rows[LEDGER_ROWS_MAX]);
 
+/* A reason for which more was lost than before. */
+struct ledger_growth {
+	const char *stage;
+	const char *reason;
+	unsigned destination; /* as in a row */
+	const char *server_address;
+	uint64_t count; /* lost since */
+};
+#define LEDGER_GROWTH_MAX (LEDGER_ROWS_MAX * (OTLP_DROP_MAX + 1))
+
+/* What was lost between two readings; returns how many there are. Losses of log records are left
+ * out: a log record about them would be one more to lose. */
+unsigned ledger_growths(const struct ledger *before, const struct ledger *now,
+		       struct ledger_growth ret[LEDGER_GROWTH_MAX]);
+
 /* Everything lost, over all rows. */
 uint64_t ledger_lost(const struct ledger *l);
 
-/* The table a person reads at exit, one row a line: stage in out held aside lost why… Its last
+/* The table a person reads at exit, one row a line: stage in out held aside lost why… Where there
+ * are several destinations the stage ends in "/1", "/2", … and a note says which is which. Its last
  * line is "ledger: closed" or "ledger: NOT CLOSED (stage, …)". Returns whether all are closed. */
 bool ledger_print(const struct ledger *l, FILE *out);
 

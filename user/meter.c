@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * All numbers of a moment are read together; sums start when the programs were loaded. Metrics go
- * out as one request, unless it would be larger than a server is sure to take.
+ * out as one request, unless it would be larger than a server is sure to take. Of losses there is
+ * at most one log record per reason and interval.
  */
 #include "user/meter.h"
 
@@ -12,11 +13,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "otlp/delta.h"
 #include "user/clock.h"
+#include "user/flow_log.h"
 #include "user/flow_otlp.h"
 #include "user/log.h"
 
 #define METER_REQUEST_BYTES (1024 * 1024)
+#define METER_LOGS_BYTES (64 * 1024)
+#define METER_SELF_SERIES 2048 /* of ringspan itself, with all destinations and reasons */
 
 struct meter {
 	struct meter_opts opts;
@@ -28,10 +33,38 @@ struct meter {
 	struct flow_counter *now; /* read in this tick */
 	struct flow_counter *shown; /* at the last console status */
 	struct flow_counter *exported; /* at the last export */
-	struct otlp_batch batch;
-	bool has_batch;
+	struct outbox *points, *logs; /* NULL: nobody takes them */
+	struct otlp_delta *delta; /* NULL: all cumulative */
+	struct exemplar *newest; /* one for each counter: of all workers */
+	uint64_t *told_mono_ns; /* end of the last one that left, the same way */
+	struct flow_log log;
+	struct ledger logged; /* whose losses have been logged */
+	uint64_t now_mono_ns;
 	bool is_final; /* everything upstream has stopped */
 };
+
+static int meter_create_export(struct meter *m)
+{
+	const struct options *o = m->opts.options;
+	struct outbox_opts points = {
+	    .encoder = m->opts.encoder,
+	    .exporter = m->opts.exporter,
+	    .signal = OTLP_METRICS,
+	    .max_bytes = METER_REQUEST_BYTES,
+	};
+	struct outbox_opts logs = points;
+	int err = outbox_create(&m->points, &points);
+
+	logs.signal = OTLP_LOGS;
+	logs.max_items = o->batch[OTLP_LOGS].max_items;
+	logs.max_bytes = METER_LOGS_BYTES;
+	logs.delay_ms = o->batch[OTLP_LOGS].delay_ms;
+	if (!err && o->has_logs)
+		err = outbox_create(&m->logs, &logs);
+	if (!err && m->points && o->temporality != OPTIONS_CUMULATIVE)
+		err = otlp_delta_create(&m->delta, 3 * m->counters_len + METER_SELF_SERIES);
+	return err;
+}
 
 int meter_create(struct meter **ret, const struct meter_opts *opts)
 {
@@ -49,9 +82,13 @@ int meter_create(struct meter **ret, const struct meter_opts *opts)
 	m->now = calloc(m->counters_len, sizeof(*m->now));
 	m->shown = calloc(m->counters_len, sizeof(*m->shown));
 	m->exported = calloc(m->counters_len, sizeof(*m->exported));
-	if (!m->now || !m->shown || !m->exported)
+	m->newest = calloc(m->counters_len, sizeof(*m->newest));
+	m->told_mono_ns = calloc(m->counters_len, sizeof(*m->told_mono_ns));
+	if (!m->now || !m->shown || !m->exported || !m->newest || !m->told_mono_ns)
 		goto fail;
 	err = flow_otlp_create(&m->otlp, &otlp);
+	if (!err)
+		err = meter_create_export(m);
 	if (err)
 		goto fail;
 	*ret = m;
@@ -66,6 +103,11 @@ void meter_destroy(struct meter *m)
 	if (!m)
 		return;
 	flow_otlp_destroy(m->otlp);
+	outbox_destroy(m->points);
+	outbox_destroy(m->logs);
+	otlp_delta_destroy(m->delta);
+	free(m->newest);
+	free(m->told_mono_ns);
 	free(m->now);
 	free(m->shown);
 	free(m->exported);
@@ -125,48 +167,41 @@ static void meter_show(struct meter *m, const struct ledger *l, uint64_t now_mon
 	m->shown_mono_ns = now_mono_ns;
 }
 
-static void meter_submit(struct meter *m)
-{
-	size_t items = m->batch.items, size;
-
-	if (!m->has_batch)
-		return;
-	m->has_batch = false;
-	size = otlp_batch_end(&m->batch);
-	if (!size ||
-	    otlp_exporter_submit(m->opts.exporter, OTLP_METRICS, m->batch.data, size, items))
-		free(m->batch.data);
-}
-
-static int meter_begin(struct meter *m)
-{
-	uint8_t *data = malloc(METER_REQUEST_BYTES);
-	int err;
-
-	if (!data)
-		return -ENOMEM;
-	err = otlp_batch_begin(&m->batch, m->opts.encoder, OTLP_METRICS, data, METER_REQUEST_BYTES);
-	if (err)
-		free(data);
-	else
-		m->has_batch = true;
-	return err;
-}
-
+/* What cannot be encoded is counted by the outbox; the other metrics leave nevertheless. */
 static int meter_emit(void *ctx, const struct otlp_metric *metric)
 {
 	struct meter *m = ctx;
-	int err = m->has_batch ? 0 : meter_begin(m);
+	struct otlp_metric delta;
+	int err;
 
-	if (!err)
-		err = otlp_batch_add_metric(&m->batch, metric);
-	if (err == -ENOSPC) {
-		meter_submit(m);
-		err = meter_begin(m);
-		if (!err)
-			err = otlp_batch_add_metric(&m->batch, metric);
+	if (m->delta) {
+		err = otlp_delta_apply(m->delta, metric,
+				       m->opts.options->temporality == OPTIONS_DELTA, &delta);
+		if (err)
+			return err;
+		if (!delta.points_len)
+			return 0;
+		metric = &delta;
 	}
-	return err;
+	outbox_add_metric(m->points, metric, m->now_mono_ns);
+	return 0;
+}
+
+/* Spans that are newer than those that the last export pointed to. */
+static void meter_collect_exemplars(struct meter *m)
+{
+	unsigned w;
+	size_t i;
+
+	memset(m->newest, 0, m->counters_len * sizeof(*m->newest));
+	for (w = 0; w < m->opts.options->workers; w++)
+		worker_exemplars(m->opts.workers[w], m->newest);
+	for (i = 0; i < m->counters_len; i++) {
+		if (m->newest[i].end_mono_ns <= m->told_mono_ns[i])
+			m->newest[i].end_mono_ns = 0;
+		else
+			m->told_mono_ns[i] = m->newest[i].end_mono_ns;
+	}
 }
 
 static uint64_t meter_rss_bytes(void)
@@ -213,34 +248,79 @@ static double meter_ring_pressure(const struct meter *m)
 	return fullest;
 }
 
-static void meter_export(struct meter *m, const struct ledger *l, uint64_t now_mono_ns)
+static void meter_export_metrics(struct meter *m, const struct ledger *l)
 {
 	const char *names[FLOW_MAX_IFS];
 	struct flow_otlp_snapshot s = {
 	    .start_unix_ns = m->start_unix_ns,
-	    .time_unix_ns = now_mono_ns + m->clock.offset_ns,
+	    .time_unix_ns = m->now_mono_ns + m->clock.offset_ns,
 	    .interfaces = probe_interfaces(m->opts.probe),
 	    .if_names = names,
 	    .counters = m->now,
 	    .previous = m->exported,
-	    .elapsed_ns = now_mono_ns - m->exported_mono_ns,
+	    .elapsed_ns = m->now_mono_ns - m->exported_mono_ns,
+	    .exemplars = m->newest,
 	    .ledger = l,
 	    .sample_n = m->opts.options->sample_n,
 	    .cpu_seconds = meter_cpu_seconds(),
 	    .rss_bytes = meter_rss_bytes(),
 	    .ring_pressure = meter_ring_pressure(m),
 	};
+	struct outbox_stats before, after;
 	size_t i;
 	int err;
 
 	for (i = 0; i < s.interfaces; i++)
 		names[i] = probe_interface_name(m->opts.probe, i);
+	for (i = 0; i < OTLP_SIGNAL_MAX; i++)
+		s.queue_items[i] = m->opts.options->batch[i].queue_items;
+	meter_collect_exemplars(m);
+	outbox_stats(m->points, &before);
 	err = flow_otlp_metrics(m->otlp, &s, meter_emit, m);
+	outbox_stats(m->points, &after);
 	if (err)
-		log_warn("some metrics could not be encoded: %s", strerror(-err));
-	meter_submit(m);
+		log_warn("some metrics are missing: %s", strerror(-err));
+	if (after.unencodable > before.unencodable)
+		log_warn("%llu points of metrics could not be encoded",
+			 (unsigned long long)(after.unencodable - before.unencodable));
+	outbox_flush(m->points);
 	memcpy(m->exported, m->now, m->counters_len * sizeof(*m->now));
-	m->exported_mono_ns = now_mono_ns;
+}
+
+/* One record for each reason for which something was lost since the last interval. */
+static void meter_log_losses(struct meter *m, const struct ledger *l)
+{
+	struct ledger_growth lost[LEDGER_GROWTH_MAX];
+	unsigned len = ledger_growths(&m->logged, l, lost), i;
+	uint64_t now_unix_ns = m->now_mono_ns + m->clock.offset_ns;
+
+	for (i = 0; i < len; i++)
+		outbox_add_log(m->logs, flow_log_loss(&m->log, &lost[i], now_unix_ns),
+			       m->now_mono_ns);
+	m->logged = *l;
+}
+
+static void meter_on_clock_step(struct meter *m)
+{
+	int64_t step_ns = m->clock.last_step_ns;
+
+	log_warn("the wall clock stepped by %lld ms: flows that began before keep their time",
+		 (long long)(step_ns / 1000000));
+	if (m->logs)
+		outbox_add_log(m->logs,
+			       flow_log_clock_step(&m->log, step_ns,
+						   m->now_mono_ns + m->clock.offset_ns),
+			       m->now_mono_ns);
+}
+
+/* At the end of an interval. */
+static void meter_export(struct meter *m, const struct ledger *l)
+{
+	if (m->points)
+		meter_export_metrics(m, l);
+	if (m->logs)
+		meter_log_losses(m, l);
+	m->exported_mono_ns = m->now_mono_ns;
 }
 
 void meter_tick(struct meter *m, uint64_t now_mono_ns, bool is_final)
@@ -248,16 +328,27 @@ void meter_tick(struct meter *m, uint64_t now_mono_ns, bool is_final)
 	struct ledger l;
 
 	m->is_final = is_final;
+	m->now_mono_ns = now_mono_ns;
 	if (clock_sync_update(&m->clock, now_mono_ns))
-		log_warn(
-		    "the wall clock stepped by %lld ms: flows that began before keep their time",
-		    (long long)(m->clock.last_step_ns / 1000000));
+		meter_on_clock_step(m);
 	meter_ledger(m, &l);
 	if (m->opts.console)
 		meter_show(m, &l, now_mono_ns);
-	if (m->opts.exporter && (is_final || now_mono_ns - m->exported_mono_ns >=
-						 m->opts.options->interval_ms * 1000000ULL))
-		meter_export(m, &l, now_mono_ns);
+	if (is_final ||
+	    now_mono_ns - m->exported_mono_ns >= m->opts.options->interval_ms * 1000000ULL)
+		meter_export(m, &l);
+	if (is_final)
+		outbox_flush(m->logs);
+	else
+		outbox_tick(m->logs, now_mono_ns);
+}
+
+static void meter_add_outbox(struct outbox_stats *to, const struct outbox_stats *s)
+{
+	to->made += s->made;
+	to->unencodable += s->unencodable;
+	to->waiting += s->waiting;
+	to->unsent += s->unsent;
 }
 
 static void meter_add_worker(struct ledger *l, const struct worker_stats *s)
@@ -267,15 +358,35 @@ static void meter_add_worker(struct ledger *l, const struct worker_stats *s)
 	l->pkts_ended += s->table.pkts_ended;
 	l->pkts_held += s->table.pkts_held;
 	l->spans_made += s->spans_made;
-	l->spans_unencodable += s->spans_unencodable;
-	l->spans_waiting += s->spans_waiting;
-	l->spans_unsent += s->spans_unsent;
+	meter_add_outbox(&l->outbox[OTLP_TRACES], &s->spans);
+	meter_add_outbox(&l->outbox[OTLP_LOGS], &s->logs);
 	l->flows_begun += s->table.flows_begun;
 	l->flows_ended += s->table.flows_ended;
 	l->flows_held += s->table.flows_held;
 	l->flows_adopted += s->table.flows_adopted;
 	l->flows_incomplete += s->table.flows_incomplete;
 	l->flows_evicted += s->table.flows_evicted;
+}
+
+static void meter_add_exporter(const struct meter *m, struct ledger *l)
+{
+	struct otlp_exporter *x = m->opts.exporter;
+	size_t d, s;
+
+	if (!x)
+		return;
+	l->destinations_len = otlp_exporter_destinations(x);
+	if (l->destinations_len > LEDGER_DESTINATIONS)
+		l->destinations_len = LEDGER_DESTINATIONS;
+	for (d = 0; d < l->destinations_len; d++) {
+		for (s = 0; s < OTLP_SIGNAL_MAX; s++) {
+			otlp_exporter_target(x, d, s, &l->target[d][s]);
+			otlp_exporter_stats(x, d, s, &l->signal[d][s]);
+		}
+	}
+	l->connects = otlp_exporter_connects(x);
+	l->queue_dir = m->opts.options->queue_dir;
+	l->has_logs = m->opts.options->has_logs;
 }
 
 void meter_ledger(struct meter *m, struct ledger *ret)
@@ -287,11 +398,10 @@ void meter_ledger(struct meter *m, struct ledger *ret)
 	size_t i;
 
 	/* downstream first: what moves on meanwhile then shows as held, never as missing */
-	*ret = (struct ledger){.is_running = !m->is_final,
-			       .has_otlp = m->opts.exporter,
-			       .has_console = m->opts.console};
-	for (i = 0; m->opts.exporter && i < OTLP_SIGNAL_MAX; i++)
-		otlp_exporter_stats(m->opts.exporter, 0, i, &ret->signal[i]);
+	*ret = (struct ledger){.is_running = !m->is_final, .has_console = m->opts.console};
+	meter_add_exporter(m, ret);
+	outbox_stats(m->points, &ret->outbox[OTLP_METRICS]);
+	outbox_stats(m->logs, &ret->outbox[OTLP_LOGS]);
 	if (m->opts.console)
 		console_counts(m->opts.console, &ret->console_printed, &ret->console_skipped);
 	for (w = 0; w < m->opts.options->workers; w++) {

@@ -40,6 +40,7 @@ enum option_key {
 	KEY_EXPORTER,
 	KEY_ENDPOINT,
 	KEY_INTERVAL,
+	KEY_LOGS,
 	KEY_ENVIRONMENT,
 	KEY_DURATION,
 	KEY_SHUTDOWN_TIMEOUT
@@ -86,6 +87,7 @@ static const struct argp_option option_table[] = {
     {"otel-endpoint", 0, 0, OPTION_ALIAS, 0, 4},
     {"interval", KEY_INTERVAL, "SECONDS", 0,
      "how often metrics leave (default: OTEL_METRIC_EXPORT_INTERVAL, else 10)", 4},
+    {"logs", KEY_LOGS, 0, 0, "send events, such as refused connections, as log records", 4},
     {"environment", KEY_ENVIRONMENT, "NAME", 0,
      "resource attribute deployment.environment (default: none)", 4},
 
@@ -236,6 +238,9 @@ static error_t parse_export(int key, char *arg, struct parse *p)
 		p->given.interval = true;
 		p->o->interval_ms = seconds("--interval", arg, 100, 3600000);
 		return 0;
+	case KEY_LOGS:
+		p->o->has_logs = true;
+		return 0;
 	case KEY_ENVIRONMENT:
 		if (!*arg)
 			refuse("--environment '': empty: give a name, such as production");
@@ -332,6 +337,8 @@ static void set_defaults(struct options *o)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
+	for (int i = 0; i < OTLP_SIGNAL_MAX; i++)
+		o->batch[i] = (struct options_batch){.delay_ms = 1000, .max_items = 512};
 	o->sample_n = 1;
 	o->workers = cpus >= 16 ? 4 : cpus >= 8 ? (unsigned)cpus / 4 : 1;
 	o->max_flows = 262144;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "kern/flow_abi.h"
+#include "otlp/otlp.h"
 
 enum options_xdp_mode {
 	OPTIONS_XDP_AUTO,
@@ -28,6 +29,25 @@ enum options_xdp_attach {
 struct options_pair {
 	char *name;
 	char *value;
+};
+
+enum options_temporality {
+	OPTIONS_CUMULATIVE,
+	OPTIONS_DELTA,
+	OPTIONS_LOWMEMORY
+};
+
+enum options_exemplars {
+	OPTIONS_EXEMPLARS_TRACE_BASED,
+	OPTIONS_EXEMPLARS_ALWAYS_ON,
+	OPTIONS_EXEMPLARS_ALWAYS_OFF
+};
+
+struct options_batch {
+	uint32_t delay_ms;
+	size_t max_items;
+	size_t queue_items;
+	uint32_t retry_budget_ms;
 };
 
 struct options {
@@ -54,6 +74,11 @@ struct options {
 	bool otlp_gzip;
 	uint32_t otlp_timeout_ms;
 	uint32_t interval_ms;      /* metrics */
+	bool has_logs;
+	struct options_batch batch[OTLP_SIGNAL_MAX];
+	enum options_temporality temporality;
+	enum options_exemplars exemplars;
+	char *queue_dir;
 	struct options_pair *resource; /* attributes; service.name is always the first */
 	size_t resource_len;
 

@@ -18,6 +18,7 @@
 #include <bpf/libbpf.h>
 
 #include "user/clock.h"
+#include "user/flow_log.h"
 #include "user/flow_otlp.h"
 #include "user/log.h"
 
@@ -29,8 +30,8 @@
 #define WORKER_ADVANCE_FLOWS 2048
 #define WORKER_SECOND_NS 1000000000ULL
 #define WORKER_PUBLISH_NS 50000000
-#define WORKER_BATCH_SPANS 512 /* as OTEL_BSP_MAX_EXPORT_BATCH_SIZE's default */
 #define WORKER_BATCH_BYTES (512 * 1024)
+#define WORKER_LOGS_BYTES (64 * 1024)
 
 struct worker {
 	struct worker_opts opts;
@@ -49,9 +50,9 @@ struct worker {
 	size_t group_len;
 	size_t drained; /* in this turn */
 
-	struct otlp_batch batch;
-	bool has_batch;
-	uint64_t batch_begun_ns;
+	struct outbox *spans, *logs; /* NULL: nobody takes them */
+	struct exemplars *exemplars; /* NULL: not wanted, or no spans to point to */
+	struct flow_log log;
 
 	uint64_t lost_seen; /* records this ring had lost at the last sweep */
 	struct worker_stats stats;
@@ -60,68 +61,19 @@ struct worker {
 	struct worker_stats published;
 };
 
-static void worker_flush(struct worker *w)
+static void worker_export(struct worker *w, const struct flow *f, const struct flow_report *r,
+			  const struct otlp_span *span)
 {
-	uint8_t *data = w->batch.data, *fit;
-	size_t items = w->batch.items, size;
+	const struct otlp_log *log;
 
-	if (!w->has_batch)
+	if (w->spans && !outbox_add_span(w->spans, span, w->now_mono_ns) && w->exemplars &&
+	    r->kind == FLOW_REPORT_ROOT)
+		exemplars_note(w->exemplars, f, r, span);
+	if (!w->logs)
 		return;
-	w->has_batch = false;
-	w->stats.spans_waiting = 0;
-	size = otlp_batch_end(&w->batch);
-	if (!size) {
-		free(data);
-		return;
-	}
-	fit = realloc(data, size); /* it may wait in the queue for long */
-	if (fit)
-		data = fit;
-	if (otlp_exporter_submit(w->opts.exporter, OTLP_TRACES, data, size, items)) {
-		w->stats.spans_unsent += items;
-		free(data);
-	}
-}
-
-static int worker_begin_batch(struct worker *w)
-{
-	uint8_t *data;
-	int err;
-
-	if (w->has_batch)
-		return 0;
-	data = malloc(WORKER_BATCH_BYTES);
-	if (!data)
-		return -ENOMEM;
-	err = otlp_batch_begin(&w->batch, w->opts.encoder, OTLP_TRACES, data, WORKER_BATCH_BYTES);
-	if (err) {
-		free(data);
-		return err;
-	}
-	w->has_batch = true;
-	w->batch_begun_ns = w->now_mono_ns;
-	return 0;
-}
-
-static void worker_encode(struct worker *w, const struct otlp_span *span)
-{
-	int err = worker_begin_batch(w);
-
-	if (!err)
-		err = otlp_batch_add_span(&w->batch, span);
-	if (err == -ENOSPC) {
-		worker_flush(w);
-		err = worker_begin_batch(w);
-		if (!err)
-			err = otlp_batch_add_span(&w->batch, span);
-	}
-	if (err == -ENOMEM)
-		w->stats.spans_unsent++;
-	else if (err)
-		w->stats.spans_unencodable++;
-	w->stats.spans_waiting = w->has_batch ? w->batch.items : 0;
-	if (w->has_batch && w->batch.items >= WORKER_BATCH_SPANS)
-		worker_flush(w);
+	log = flow_log_connection(&w->log, span, w->now_mono_ns + w->clock.offset_ns);
+	if (log)
+		outbox_add_log(w->logs, log, w->now_mono_ns);
 }
 
 static void worker_report(void *ctx, struct flow *f, const struct flow_report *r)
@@ -130,14 +82,15 @@ static void worker_report(void *ctx, struct flow *f, const struct flow_report *r
 	const struct otlp_span *span;
 	char line[512];
 
+	if (!w->spans && !w->logs && !w->opts.console)
+		return;
 	span = flow_otlp_span(w->otlp, f, r, probe_interface_name(w->opts.probe, f->key.if_slot));
-	w->stats.spans_made++;
+	w->stats.spans_made += w->spans || w->opts.console;
 	if (w->opts.console) {
 		flow_otlp_line(span, line, sizeof(line));
 		console_span(w->opts.console, line, w->now_mono_ns);
 	}
-	if (w->opts.exporter)
-		worker_encode(w, span);
+	worker_export(w, f, r, span);
 }
 
 static int worker_peek(void *ctx, const struct flow_key *key, struct flow_state *ret)
@@ -205,7 +158,11 @@ static void worker_sweep_if_lost(struct worker *w)
 static void worker_publish(struct worker *w)
 {
 	flow_table_stats(w->table, &w->stats.table);
+	outbox_stats(w->spans, &w->stats.spans);
+	outbox_stats(w->logs, &w->stats.logs);
 	w->stats.clock_steps = w->clock.steps;
+	if (w->exemplars)
+		exemplars_publish(w->exemplars);
 	pthread_mutex_lock(&w->published_lock);
 	w->published = w->stats;
 	pthread_mutex_unlock(&w->published_lock);
@@ -236,8 +193,8 @@ static void *worker_main(void *arg)
 			if (due < WORKER_ADVANCE_FLOWS)
 				advance_ns = w->now_mono_ns + WORKER_ADVANCE_NS;
 		}
-		if (w->has_batch && w->now_mono_ns - w->batch_begun_ns >= WORKER_SECOND_NS)
-			worker_flush(w);
+		outbox_tick(w->spans, w->now_mono_ns);
+		outbox_tick(w->logs, w->now_mono_ns);
 		if (w->now_mono_ns >= sweep_ns) {
 			worker_sweep_if_lost(w);
 			sweep_ns = w->now_mono_ns + WORKER_SECOND_NS;
@@ -258,7 +215,8 @@ static void *worker_main(void *arg)
 		;
 	probe_flow_each(w->opts.probe, worker_adopt, w);
 	flow_table_finish(w->table);
-	worker_flush(w);
+	outbox_flush(w->spans);
+	outbox_flush(w->logs);
 	worker_publish(w);
 	return NULL;
 }
@@ -278,6 +236,32 @@ static int worker_create_table(struct worker *w)
 	    .peek = worker_peek, .take = worker_take, .report = worker_report, .ctx = w};
 
 	return flow_table_create(&w->table, &opts, &ops);
+}
+
+static int worker_create_outboxes(struct worker *w)
+{
+	const struct options *o = w->opts.options;
+	struct outbox_opts spans = {
+	    .encoder = w->opts.encoder,
+	    .exporter = w->opts.exporter,
+	    .signal = OTLP_TRACES,
+	    .max_items = o->batch[OTLP_TRACES].max_items,
+	    .max_bytes = WORKER_BATCH_BYTES,
+	    .delay_ms = o->batch[OTLP_TRACES].delay_ms,
+	};
+	struct outbox_opts logs = spans;
+	int err = outbox_create(&w->spans, &spans);
+
+	logs.signal = OTLP_LOGS;
+	logs.max_items = o->batch[OTLP_LOGS].max_items;
+	logs.max_bytes = WORKER_LOGS_BYTES;
+	logs.delay_ms = o->batch[OTLP_LOGS].delay_ms;
+	if (!err && o->has_logs)
+		err = outbox_create(&w->logs, &logs);
+	if (!err && w->spans && o->exemplars != OPTIONS_EXEMPLARS_ALWAYS_OFF)
+		err = exemplars_create(&w->exemplars, probe_interfaces(w->opts.probe) *
+							  FLOW_COUNTERS_PER_IF);
+	return err;
 }
 
 int worker_start(struct worker **ret, const struct worker_opts *opts)
@@ -301,6 +285,9 @@ int worker_start(struct worker **ret, const struct worker_opts *opts)
 	if (err)
 		goto fail;
 	err = flow_otlp_create(&w->otlp, &otlp);
+	if (err)
+		goto fail;
+	err = worker_create_outboxes(w);
 	if (err)
 		goto fail;
 	w->ring = ring_buffer__new(probe_ring_fd(opts->probe, opts->index), worker_record, w, NULL);
@@ -336,6 +323,9 @@ void worker_destroy(struct worker *w)
 	ring_buffer__free(w->ring);
 	flow_table_destroy(w->table);
 	flow_otlp_destroy(w->otlp);
+	outbox_destroy(w->spans);
+	outbox_destroy(w->logs);
+	exemplars_destroy(w->exemplars);
 	pthread_mutex_destroy(&w->published_lock);
 	free(w);
 }
@@ -345,4 +335,10 @@ void worker_stats(struct worker *w, struct worker_stats *ret)
 	pthread_mutex_lock(&w->published_lock);
 	*ret = w->published;
 	pthread_mutex_unlock(&w->published_lock);
+}
+
+void worker_exemplars(struct worker *w, struct exemplar *into)
+{
+	if (w->exemplars)
+		exemplars_collect(w->exemplars, into);
 }

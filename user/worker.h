@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * worker - one thread: ring → flow_table → flow_otlp → encode → exporter and console.
+ * worker - one thread: ring → flow_table → flow_otlp → outbox and console.
  *
- * Workers share nothing with each other: own ring, table, batch, clock.
+ * Workers share nothing with each other: own ring, table, outboxes, clock.
  */
 #ifndef USER_WORKER_H
 #define USER_WORKER_H
@@ -10,8 +10,10 @@
 #include "otlp/encode.h"
 #include "otlp/exporter.h"
 #include "user/console.h"
+#include "user/exemplars.h"
 #include "user/flow_table.h"
 #include "user/options.h"
+#include "user/outbox.h"
 #include "user/probe.h"
 
 struct worker;
@@ -37,13 +39,15 @@ struct worker_stats {
 	struct flow_table_stats table;
 	uint64_t records_consumed;
 	uint64_t records_strangers; /* wrong size or version */
-	uint64_t spans_made;
-	uint64_t spans_unencodable;
-	uint64_t spans_waiting; /* in the batch that is not full yet */
-	uint64_t spans_unsent;  /* the exporter would not take them: it was stopped, no memory */
+	uint64_t spans_made; /* for OTLP, the console or both */
+	struct outbox_stats spans, logs; /* made for OTLP */
 	uint64_t clock_steps;
 };
 /* A consistent reading, at most 100 ms old while the worker runs. Any thread. */
 void worker_stats(struct worker *w, struct worker_stats *ret);
+
+/* Puts into @into (one for each link counter) what is newer: flows of spans that went to the
+ * exporter. Any thread. */
+void worker_exemplars(struct worker *w, struct exemplar *into);
 
 #endif /* USER_WORKER_H */

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A request is built in a buffer of the largest size it may have, which is given back to what it
+ * came to before it leaves: it may wait in the exporter's queue for long.
+ */
+#include "user/outbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct outbox {
+	struct outbox_opts opts;
+	struct otlp_batch batch;
+	bool has_batch;
+	uint64_t begun_mono_ns;
+	struct outbox_stats stats;
+};
+
+typedef int (*outbox_add_fn)(struct otlp_batch *b, const void *item);
+
+int outbox_create(struct outbox **ret, const struct outbox_opts *opts)
+{
+	struct outbox *o;
+
+	if (!opts->exporter || !otlp_exporter_takes(opts->exporter, opts->signal)) {
+		*ret = NULL;
+		return 0;
+	}
+	o = calloc(1, sizeof(*o));
+	if (!o)
+		return -ENOMEM;
+	o->opts = *opts;
+	*ret = o;
+	return 0;
+}
+
+void outbox_destroy(struct outbox *o)
+{
+	if (!o)
+		return;
+	if (o->has_batch)
+		free(o->batch.data);
+	free(o);
+}
+
+static int outbox_begin(struct outbox *o, uint64_t now_mono_ns)
+{
+	uint8_t *data;
+	int err;
+
+	if (o->has_batch)
+		return 0;
+	data = malloc(o->opts.max_bytes);
+	if (!data)
+		return -ENOMEM;
+	err = otlp_batch_begin(&o->batch, o->opts.encoder, o->opts.signal, data, o->opts.max_bytes);
+	if (err) { /* not even the resource fits */
+		free(data);
+		return -EMSGSIZE;
+	}
+	o->has_batch = true;
+	o->begun_mono_ns = now_mono_ns;
+	return 0;
+}
+
+void outbox_flush(struct outbox *o)
+{
+	uint8_t *data, *fit;
+	size_t items, size;
+
+	if (!o || !o->has_batch)
+		return;
+	data = o->batch.data;
+	items = o->batch.items;
+	o->has_batch = false;
+	o->stats.waiting = 0;
+	size = otlp_batch_end(&o->batch);
+	if (!size) {
+		free(data);
+		return;
+	}
+	fit = realloc(data, size);
+	if (fit)
+		data = fit;
+	if (otlp_exporter_submit(o->opts.exporter, o->opts.signal, data, size, items)) {
+		o->stats.unsent += items;
+		free(data);
+	}
+}
+
+static int outbox_add(struct outbox *o, outbox_add_fn add, const void *item, size_t items,
+		      uint64_t now_mono_ns)
+{
+	int err = outbox_begin(o, now_mono_ns);
+
+	if (!err)
+		err = add(&o->batch, item);
+	if (err == -ENOSPC) {
+		outbox_flush(o);
+		err = outbox_begin(o, now_mono_ns);
+		if (!err)
+			err = add(&o->batch, item);
+	}
+	o->stats.made += items;
+	if (err == -ENOMEM)
+		o->stats.unsent += items;
+	else if (err)
+		o->stats.unencodable += items;
+	o->stats.waiting = o->has_batch ? o->batch.items : 0;
+	if (o->opts.max_items && o->stats.waiting >= o->opts.max_items)
+		outbox_flush(o);
+	return err;
+}
+
+static int add_span(struct otlp_batch *b, const void *item)
+{
+	return otlp_batch_add_span(b, item);
+}
+
+static int add_metric(struct otlp_batch *b, const void *item)
+{
+	return otlp_batch_add_metric(b, item);
+}
+
+static int add_log(struct otlp_batch *b, const void *item)
+{
+	return otlp_batch_add_log(b, item);
+}
+
+int outbox_add_span(struct outbox *o, const struct otlp_span *span, uint64_t now_mono_ns)
+{
+	return outbox_add(o, add_span, span, 1, now_mono_ns);
+}
+
+int outbox_add_metric(struct outbox *o, const struct otlp_metric *metric, uint64_t now_mono_ns)
+{
+	return outbox_add(o, add_metric, metric, metric->points_len, now_mono_ns);
+}
+
+int outbox_add_log(struct outbox *o, const struct otlp_log *log, uint64_t now_mono_ns)
+{
+	return outbox_add(o, add_log, log, 1, now_mono_ns);
+}
+
+void outbox_tick(struct outbox *o, uint64_t now_mono_ns)
+{
+	if (o && o->has_batch &&
+	    now_mono_ns - o->begun_mono_ns >= o->opts.delay_ms * 1000000ULL)
+		outbox_flush(o);
+}
+
+void outbox_stats(const struct outbox *o, struct outbox_stats *ret)
+{
+	*ret = o ? o->stats : (struct outbox_stats){0};
+}
