@@ -23,18 +23,56 @@ refused() {
 for sample in 0/5 1/0 -1 abc 1/99999999999 2/5 0% 101% 1/ /5 "1/5 " 1/5x 1e3; do
 	refused 64 sample "$ringspan" --interface bad0 "--sample=$sample"
 done
-for url in localhost:4318 ftp://host http:// http://:4318 http://host:0 http://host:99999 \
-	http://user:secret@host "http://[::1" "http://ho st"; do
+for url in localhost:4318 ftp://host grpc://host:4317 http:// http://:4318 http://host:0 http://host:99999 \
+	http://user:secret@host "http://[::1" "http://[::1]:0" "http://ho st" "http://host/v1?key=secret"; do
 	refused 64 endpoint "$ringspan" --interface bad0 --otlp-endpoint "$url"
+	refused 64 endpoint "$ringspan" --interface bad0 --otlp-endpoint http://other --otlp-endpoint "$url"
 	! grep -q secret "$dir/refused.err" || fail "a password is shown"
 done
+refused 64 'given twice' "$ringspan" --interface bad0 --otlp-endpoint http://h --otlp-endpoint http://H:80/
 refused 64 interface "$ringspan"
 refused 64 xdp-mode "$ringspan" --interface bad0 --xdp-mode fast
 refused 64 workers "$ringspan" --interface bad0 --workers 0
 refused 64 duration "$ringspan" --interface bad0 --duration -5
 refused 64 interval "$ringspan" --interface bad0 --interval 0
 refused 64 site-key "$ringspan" --interface bad0 --site-key "$dir/nothing"
+refused 64 queue-dir "$ringspan" --interface bad0 --queue-dir=
+refused 64 queue-size "$ringspan" --interface bad0 --queue-size 1K
+refused 64 queue-sync "$ringspan" --interface bad0 --queue-sync 0
+refused 64 retry-budget "$ringspan" --interface bad0 --retry-budget -1
+refused 64 connections "$ringspan" --interface bad0 --connections 0
+for command in queue "queue rm $dir" "queue ls" "queue send" "queue send $dir $dir"; do
+	# shellcheck disable=SC2086
+	refused 64 queue "$ringspan" $command
+done
 say "options: each mistake is one line and exit code 64"
+
+# certificates: a path, a pair, a file that can be read; never what is in it
+otlp=OTEL_EXPORTER_OTLP
+echo secret >"$dir/pem"
+send=("$ringspan" --interface bad0 --otlp-endpoint https://localhost:1)
+refused 64 "${otlp}_CLIENT_KEY is not" env "${otlp}_CLIENT_CERTIFICATE=$dir/pem" "${send[@]}"
+refused 64 "${otlp}_CLIENT_CERTIFICATE is not" env "${otlp}_CLIENT_KEY=$dir/pem" "${send[@]}"
+refused 64 "${otlp}_CERTIFICATE='$dir/none': .*No such file.*give" env "${otlp}_CERTIFICATE=$dir/none" "${send[@]}"
+refused 64 "${otlp}_CERTIFICATE='$dir': .*give" env "${otlp}_CERTIFICATE=$dir" "${send[@]}"
+refused 64 "${otlp}_CLIENT_KEY='…'.*path" env "${otlp}_CLIENT_CERTIFICATE=$dir/pem" \
+	"${otlp}_CLIENT_KEY=-----BEGIN PRIVATE KEY-----secret" "${send[@]}"
+! grep -q secret "$dir/refused.err" || fail "a key is shown"
+chmod 0 "$dir/pem"
+refused 64 "${otlp}_CERTIFICATE='$dir/pem': .*Permission denied" env "${otlp}_CERTIFICATE=$dir/pem" \
+	setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all "${send[@]}"
+refused 64 "${otlp}_ENDPOINT='localhost:4317'.*scheme" env "${otlp}_ENDPOINT=localhost:4317" \
+	"$ringspan" --interface bad0
+
+# warned about, and running all the same: each in one line
+in_ns bad env "${otlp}_HEADERS=a=1,b=secret%0d%0ax:1" "${otlp}_PROTOCOL=grpc" OTEL_BSP_MAX_QUEUE_SIZE=many \
+	"$ringspan" --interface bad0 --otlp-endpoint http://localhost:1 --duration 0.2 --shutdown-timeout 0 \
+	>"$dir/warned.out" 2>"$dir/warned.err" || fail "a warning ends it: $(cat "$dir/warned.err")"
+for line in 'HEADERS: pair 2 ignored: .*line break' "PROTOCOL='grpc' ignored: .*4318" "QUEUE_SIZE='many' ignored"; do
+	[ "$(grep -c "$line" "$dir/warned.err")" = 1 ] || fail "no '$line' in: $(cat "$dir/warned.err")"
+done
+! grep -q secret "$dir/warned.err" || fail "the value of a header is shown"
+say "environment: what would go wrong is refused, the rest is said, secrets are not"
 
 refused 1 'no interface nope.*ip link' "$ringspan" --interface nope
 for cap in bpf net_admin perfmon; do

@@ -34,7 +34,7 @@ otlp/http_conn
 otlp/http
 otlp/exporter
 user/log user/clock user/notify user/privileges user/pin
-user/options user/options_env user/options_value
+user/options user/options_impl user/options_arg user/options_cli user/options_env user/options_headers user/options_otlp user/options_resource user/options_sdk user/options_target user/options_value
 user/outbox
 user/ledger
 user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life
@@ -65,7 +65,7 @@ xdp/                   | user/probe.c user/attach_xdp.*
 cap-ng\.h              | user/privileges.c
 uuid/                  | user/flow_*
 mbedtls/               | user/flow_id.c
-argp\.h                | user/options*
+argp\.h                | user/options_cli.*
 flow\.skel\.h          | user/probe*
 '
 

@@ -18,10 +18,57 @@
 
 extern char **environ;
 
+static const char *text_of(const char *text)
+{
+	return text ? text : "-";
+}
+
+static void dump_target(size_t d, const char *signal, const struct options_target *t)
+{
+	size_t i;
+
+	printf("to%zu %s %s gzip=%d timeout=%u\n", d, signal, text_of(t->url), t->gzip,
+	       t->timeout_ms);
+	if (t->ca_file || t->cert_file || t->key_file)
+		printf("to%zu %s ca=%s cert=%s key=%s\n", d, signal, text_of(t->ca_file),
+		       text_of(t->cert_file), text_of(t->key_file));
+	for (i = 0; i < t->headers_len; i++)
+		printf("to%zu %s header %s=%s\n", d, signal, t->headers[i].name,
+		       t->headers[i].value);
+}
+
+static void dump_otlp(const struct options *o)
+{
+	static const char *const signals[] = {"traces", "metrics", "logs"};
+	const struct otlp_limits *l = &o->limits;
+	size_t d;
+	int s;
+
+	printf("console=%d otlp=%d logs=%d given=%d len=%zu\n", o->export_console, o->export_otlp,
+	       o->has_logs, o->otlp_given, o->otlp_len);
+	for (d = 0; d < OPTIONS_DESTINATIONS_MAX; d++)
+		for (s = 0; s < OTLP_SIGNAL_MAX; s++)
+			if (d < o->otlp_len)
+				dump_target(d, signals[s], &o->otlp[d][s]);
+			else if (o->otlp[d][s].url)
+				printf("to%zu is not among them\n", d);
+	for (s = 0; s < OTLP_SIGNAL_MAX; s++)
+		printf("batch %s delay=%u max=%zu queue=%zu budget=%u\n", signals[s],
+		       o->batch[s].delay_ms, o->batch[s].max_items, o->batch[s].queue_items,
+		       o->batch[s].retry_budget_ms);
+	printf("connections=%u dir=%s bytes=%" PRIu64 " window=%u\n", o->connections,
+	       text_of(o->queue_dir), o->queue_bytes, o->queue_window_ms);
+	printf("limits attrs=%u chars=%u events=%u links=%u event=%u link=%u log=%u logchars=%u\n",
+	       l->attrs, l->value_chars, l->events, l->links, l->event_attrs, l->link_attrs,
+	       l->log_attrs, l->log_value_chars);
+	printf("temporality=%d exemplars=%d\n", o->temporality, o->exemplars);
+}
+
 static void dump(const struct options *o)
 {
 	size_t i;
 
+	printf("command=%d\n", o->command);
 	for (i = 0; i < o->interfaces_len; i++)
 		printf("if=%s\n", o->interfaces[i]);
 	printf("mode=%d attach=%d\n", o->xdp_mode, o->xdp_attach);
@@ -32,15 +79,11 @@ static void dump(const struct options *o)
 	printf("workers=%u flows=%u ring=%u\n", o->workers, o->max_flows, o->ring_bytes);
 	printf("active=%u idle=%u tcp=%u\n", o->active_timeout_ms, o->idle_timeout_ms,
 	       o->tcp_idle_timeout_ms);
-	printf("console=%d otlp=%d gzip=%d\n", o->export_console, o->export_otlp, o->otlp_gzip);
-	for (i = 0; i < 3; i++)
-		printf("url%zu=%s\n", i, o->otlp_url[i] ? o->otlp_url[i] : "-");
-	for (i = 0; i < o->otlp_headers_len; i++)
-		printf("header %s=%s\n", o->otlp_headers[i].name, o->otlp_headers[i].value);
+	dump_otlp(o);
 	for (i = 0; i < o->resource_len; i++)
 		printf("resource%zu %s=%s\n", i, o->resource[i].name, o->resource[i].value);
-	printf("timeout=%u interval=%u duration=%u shutdown=%u verbosity=%d\n", o->otlp_timeout_ms,
-	       o->interval_ms, o->duration_ms, o->shutdown_timeout_ms, o->verbosity);
+	printf("interval=%u duration=%u shutdown=%u verbosity=%d\n", o->interval_ms, o->duration_ms,
+	       o->shutdown_timeout_ms, o->verbosity);
 }
 
 static void read_all(FILE *f, char *text, size_t cap)
@@ -64,7 +107,7 @@ void options_run(struct options_result *r, const char *args)
 	snprintf(copy, sizeof(copy), "%s", args);
 	while ((word = strsep(&rest, " ")))
 		if (*word)
-			argv[argc++] = word;
+			argv[argc++] = strcmp(word, "EMPTY") ? word : word + 5;
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
@@ -88,6 +131,19 @@ void check_contains(const char *text, const char *part)
 {
 	if (!strstr(text, part))
 		fail_msg("no '%s' in:\n%s", part, text);
+}
+
+void check_count(const char *text, const char *part, int times)
+{
+	const char *p = text;
+	int n = 0;
+
+	while ((p = strstr(p, part))) {
+		p++;
+		n++;
+	}
+	if (n != times)
+		fail_msg("'%s' is there %d times, not %d, in:\n%s", part, n, times, text);
 }
 
 void check_lacks(const char *text, const char *part)
@@ -142,7 +198,7 @@ int clear_environment(void **state)
 
 	(void)state;
 	while (*e) {
-		if (strncmp(*e, "OTEL_", 5)) {
+		if (strncmp(*e, "OTEL_", 5) && strncmp(*e, "RINGSPAN_OTLP_", 14)) {
 			e++;
 			continue;
 		}

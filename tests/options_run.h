@@ -10,11 +10,11 @@
 
 struct options_result {
 	int code; /* exit code; 99: options_parse() failed */
-	char out[8192];
+	char out[16384];
 	char err[8192];
 };
 
-/* "ringspan <args>"; arguments are separated by blanks. */
+/* "ringspan <args>"; arguments are separated by blanks; EMPTY is an empty one. */
 void options_run(struct options_result *r, const char *args);
 
 /* It runs with what @part says, and does not complain. */
@@ -25,9 +25,11 @@ void check_warns(const char *args, const char *part, const char *warning);
 void check_refused(const char *args, const char *given, const char *reason);
 
 void check_contains(const char *text, const char *part);
+/* @part is in @text so often. */
+void check_count(const char *text, const char *part, int times);
 void check_lacks(const char *text, const char *part);
 
-/* cmocka setup: no OTEL_* variable is set. */
+/* cmocka setup: no OTEL_* and no RINGSPAN_OTLP_* variable is set. */
 int clear_environment(void **state);
 
 #endif /* TESTS_OPTIONS_RUN_H */

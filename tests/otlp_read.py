@@ -96,6 +96,15 @@ def metrics(folder):
                     yield from points_of(metric, resource)
 
 
+def exemplar_of(exemplar):
+    return {
+        "value": getattr(exemplar, exemplar.WhichOneof("value")),
+        "time": exemplar.time_unix_nano,
+        "trace_id": exemplar.trace_id.hex(),
+        "span_id": exemplar.span_id.hex(),
+    }
+
+
 def points_of(metric, resource):
     kind = metric.WhichOneof("data")
     for point in getattr(metric, kind).data_points:
@@ -106,6 +115,7 @@ def points_of(metric, resource):
             "start": point.start_time_unix_nano,
             "time": point.time_unix_nano,
             "attributes": attributes_of(point.attributes),
+            "exemplars": [exemplar_of(e) for e in getattr(point, "exemplars", [])],
             "resource": resource,
         }
         if kind in ("sum", "gauge"):
@@ -117,6 +127,30 @@ def points_of(metric, resource):
             ret["buckets"] = list(point.positive.bucket_counts)
             ret["zero"] = point.zero_count
         yield ret
+
+
+def logs(folder):
+    for body in bodies(folder, "logs"):
+        for resource_logs in body.resource_logs:
+            resource = attributes_of(resource_logs.resource.attributes)
+            for scope_logs in resource_logs.scope_logs:
+                for log in scope_logs.log_records:
+                    yield log_of(log, resource)
+
+
+def log_of(log, resource):
+    return {
+        "event": log.event_name,
+        "body": value_of(log.body),
+        "severity": log.severity_number,
+        "severity_text": log.severity_text,
+        "time": log.time_unix_nano,
+        "observed": log.observed_time_unix_nano,
+        "trace_id": log.trace_id.hex(),
+        "span_id": log.span_id.hex(),
+        "attributes": attributes_of(log.attributes),
+        "resource": resource,
+    }
 
 
 def totals(folder, name, interface=None):
@@ -136,7 +170,8 @@ def totals(folder, name, interface=None):
 
 
 def main():
-    for item in list(spans(sys.argv[1])) + list(metrics(sys.argv[1])):
+    folder = sys.argv[1]
+    for item in list(spans(folder)) + list(metrics(folder)) + list(logs(folder)):
         print(json.dumps(item))
 
 

@@ -21,9 +21,8 @@ static void test_options_defaults_are_documented_ones(void **state)
 	check_runs("--interface eth0", "if=eth0\nmode=0 attach=0\nn=1 threshold=0 th=0\n");
 	check_runs("--interface eth0",
 		   "flows=262144 ring=4194304\nactive=60000 idle=30000 tcp=300000\n"
-		   "console=1 otlp=0 gzip=0\nurl0=-\nurl1=-\nurl2=-\n");
-	check_runs("--interface eth0",
-		   "timeout=10000 interval=10000 duration=0 shutdown=10000 verbosity=2\n");
+		   "console=1 otlp=0 logs=0 given=0 len=0\nbatch traces");
+	check_runs("--interface eth0", "interval=10000 duration=0 shutdown=10000 verbosity=2\n");
 }
 
 static void test_options_all_are_taken(void **state)
@@ -121,12 +120,12 @@ static void test_options_sample_takes_one_in_n_and_percent(void **state)
 		const char *text;
 		uint64_t n;
 	} good[] = {
-	    {"1/1", 1},		{"1/2", 2},
-	    {"1/1000", 1000},	{"1/2147483648", 1u << 31},
-	    {"100%", 1},	{"50%", 2},
-	    {"1%", 100},	{"0.1%", 1000},
-	    {"12.5%", 8},	{"33.33333333333%", 3},
-	    {"0.001%", 100000}, {"2.5%", 40},
+		{"1/1", 1},	    {"1/2", 2},
+		{"1/1000", 1000},   {"1/2147483648", 1u << 31},
+		{"100%", 1},	    {"50%", 2},
+		{"1%", 100},	    {"0.1%", 1000},
+		{"12.5%", 8},	    {"33.33333333333%", 3},
+		{"0.001%", 100000}, {"2.5%", 40},
 	};
 	char why[OPTIONS_WHY_CAP];
 	uint64_t n;
@@ -176,52 +175,52 @@ static void test_options_threshold_follows_the_specification(void **state)
 		const char *th;
 		uint64_t threshold;
 	} table[] = {
-	    {1, "0", 0x00000000000000},
-	    {2, "8", 0x80000000000000},
-	    {3, "aaab", 0xaaab0000000000},
-	    {4, "c", 0xc0000000000000},
-	    {5, "cccd", 0xcccd0000000000},
-	    {6, "d555", 0xd5550000000000},
-	    {7, "db6e", 0xdb6e0000000000},
-	    {8, "e", 0xe0000000000000},
-	    {9, "e38e", 0xe38e0000000000},
-	    {10, "e666", 0xe6660000000000},
-	    {12, "eaab", 0xeaab0000000000},
-	    {15, "eeef", 0xeeef0000000000},
-	    {16, "f", 0xf0000000000000},
-	    {17, "f0f0f", 0xf0f0f000000000},
-	    {20, "f3333", 0xf3333000000000},
-	    {25, "f5c29", 0xf5c29000000000},
-	    {31, "f7bdf", 0xf7bdf000000000},
-	    {32, "f8", 0xf8000000000000},
-	    {33, "f83e1", 0xf83e1000000000},
-	    {50, "fae14", 0xfae14000000000},
-	    {64, "fc", 0xfc000000000000},
-	    {100, "fd70a", 0xfd70a000000000},
-	    {128, "fe", 0xfe000000000000},
-	    {200, "feb85", 0xfeb85000000000},
-	    {250, "fef9e", 0xfef9e000000000},
-	    {256, "ff", 0xff000000000000},
-	    {257, "ff00ff", 0xff00ff00000000},
-	    {500, "ff7cee", 0xff7cee00000000},
-	    {512, "ff8", 0xff800000000000},
-	    {1000, "ffbe77", 0xffbe7700000000},
-	    {1024, "ffc", 0xffc00000000000},
-	    {4095, "ffefff", 0xffefff00000000},
-	    {4096, "fff", 0xfff00000000000},
-	    {4097, "fff001", 0xfff00100000000},
-	    {5000, "fff2e49", 0xfff2e490000000},
-	    {10000, "fff9724", 0xfff97240000000},
-	    {65535, "ffff", 0xffff0000000000},
-	    {65536, "ffff", 0xffff0000000000},
-	    {65537, "ffff0001", 0xffff0001000000},
-	    {100000, "ffff583a", 0xffff583a000000},
-	    {1000000, "ffffef39", 0xffffef39000000},
-	    {1048576, "fffff", 0xfffff000000000},
-	    {10000000, "fffffe528", 0xfffffe52800000},
-	    {1000000000, "fffffffbb48", 0xfffffffbb48000},
-	    {2147483647, "fffffffe", 0xfffffffe000000},
-	    {2147483648, "fffffffe", 0xfffffffe000000},
+		{1, "0", 0x00000000000000},
+		{2, "8", 0x80000000000000},
+		{3, "aaab", 0xaaab0000000000},
+		{4, "c", 0xc0000000000000},
+		{5, "cccd", 0xcccd0000000000},
+		{6, "d555", 0xd5550000000000},
+		{7, "db6e", 0xdb6e0000000000},
+		{8, "e", 0xe0000000000000},
+		{9, "e38e", 0xe38e0000000000},
+		{10, "e666", 0xe6660000000000},
+		{12, "eaab", 0xeaab0000000000},
+		{15, "eeef", 0xeeef0000000000},
+		{16, "f", 0xf0000000000000},
+		{17, "f0f0f", 0xf0f0f000000000},
+		{20, "f3333", 0xf3333000000000},
+		{25, "f5c29", 0xf5c29000000000},
+		{31, "f7bdf", 0xf7bdf000000000},
+		{32, "f8", 0xf8000000000000},
+		{33, "f83e1", 0xf83e1000000000},
+		{50, "fae14", 0xfae14000000000},
+		{64, "fc", 0xfc000000000000},
+		{100, "fd70a", 0xfd70a000000000},
+		{128, "fe", 0xfe000000000000},
+		{200, "feb85", 0xfeb85000000000},
+		{250, "fef9e", 0xfef9e000000000},
+		{256, "ff", 0xff000000000000},
+		{257, "ff00ff", 0xff00ff00000000},
+		{500, "ff7cee", 0xff7cee00000000},
+		{512, "ff8", 0xff800000000000},
+		{1000, "ffbe77", 0xffbe7700000000},
+		{1024, "ffc", 0xffc00000000000},
+		{4095, "ffefff", 0xffefff00000000},
+		{4096, "fff", 0xfff00000000000},
+		{4097, "fff001", 0xfff00100000000},
+		{5000, "fff2e49", 0xfff2e490000000},
+		{10000, "fff9724", 0xfff97240000000},
+		{65535, "ffff", 0xffff0000000000},
+		{65536, "ffff", 0xffff0000000000},
+		{65537, "ffff0001", 0xffff0001000000},
+		{100000, "ffff583a", 0xffff583a000000},
+		{1000000, "ffffef39", 0xffffef39000000},
+		{1048576, "fffff", 0xfffff000000000},
+		{10000000, "fffffe528", 0xfffffe52800000},
+		{1000000000, "fffffffbb48", 0xfffffffbb48000},
+		{2147483647, "fffffffe", 0xfffffffe000000},
+		{2147483648, "fffffffe", 0xfffffffe000000},
 	};
 	char th[15];
 	uint64_t t;
@@ -309,6 +308,7 @@ static void test_options_destroy_frees_everything(void **state)
 {
 	char *argv[] = {(char *)"ringspan",   (char *)"-i",   (char *)"a,b",
 			(char *)"--exporter", (char *)"otlp", NULL};
+	char *queue[] = {(char *)"ringspan", (char *)"queue", (char *)"send", (char *)"dir", NULL};
 	struct options *o = NULL;
 
 	(void)state;
@@ -318,26 +318,35 @@ static void test_options_destroy_frees_everything(void **state)
 	assert_string_equal(o->interfaces[1], "b");
 	options_destroy(o);
 	options_destroy(NULL);
+	setenv("RINGSPAN_OTLP_2_HEADERS", "a=1,b", 1);
+	assert_int_equal(options_parse(&o, 4, queue), 0);
+	assert_string_equal(queue[2], "send");
+	assert_int_equal(o->command, OPTIONS_QUEUE_SEND);
+	assert_string_equal(o->otlp[1][OTLP_LOGS].headers[0].value, "1");
+	options_destroy(o);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(test_options_defaults_are_documented_ones, clear_environment),
-	    cmocka_unit_test_setup(test_options_all_are_taken, clear_environment),
-	    cmocka_unit_test_setup(test_options_version_and_help_exit_0, clear_environment),
-	    cmocka_unit_test_setup(test_options_unusable_ones_exit_64, clear_environment),
-	    cmocka_unit_test_setup(test_options_unknown_option_exits_64, clear_environment),
-	    cmocka_unit_test_setup(test_options_interfaces_are_checked, clear_environment),
-	    cmocka_unit_test_setup(test_options_sample_takes_one_in_n_and_percent,
-				   clear_environment),
-	    cmocka_unit_test_setup(test_options_sample_says_what_is_wrong, clear_environment),
-	    cmocka_unit_test_setup(test_options_threshold_follows_the_specification,
-				   clear_environment),
-	    cmocka_unit_test_setup(test_options_threshold_is_near_for_every_n, clear_environment),
-	    cmocka_unit_test_setup(test_options_site_key_is_read, clear_environment),
-	    cmocka_unit_test_setup(test_options_site_key_is_random_by_default, clear_environment),
-	    cmocka_unit_test_setup(test_options_destroy_frees_everything, clear_environment),
+		cmocka_unit_test_setup(test_options_defaults_are_documented_ones,
+				       clear_environment),
+		cmocka_unit_test_setup(test_options_all_are_taken, clear_environment),
+		cmocka_unit_test_setup(test_options_version_and_help_exit_0, clear_environment),
+		cmocka_unit_test_setup(test_options_unusable_ones_exit_64, clear_environment),
+		cmocka_unit_test_setup(test_options_unknown_option_exits_64, clear_environment),
+		cmocka_unit_test_setup(test_options_interfaces_are_checked, clear_environment),
+		cmocka_unit_test_setup(test_options_sample_takes_one_in_n_and_percent,
+				       clear_environment),
+		cmocka_unit_test_setup(test_options_sample_says_what_is_wrong, clear_environment),
+		cmocka_unit_test_setup(test_options_threshold_follows_the_specification,
+				       clear_environment),
+		cmocka_unit_test_setup(test_options_threshold_is_near_for_every_n,
+				       clear_environment),
+		cmocka_unit_test_setup(test_options_site_key_is_read, clear_environment),
+		cmocka_unit_test_setup(test_options_site_key_is_random_by_default,
+				       clear_environment),
+		cmocka_unit_test_setup(test_options_destroy_frees_everything, clear_environment),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);

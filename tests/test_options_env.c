@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Variables of OpenTelemetry's SDK, and who we are. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,179 +13,218 @@
 
 #include "tests/options_run.h"
 
-static void test_options_endpoint_is_a_base(void **state)
-{
-	(void)state;
-	check_runs("-i a --otlp-endpoint http://h:4318",
-		   "console=0 otlp=1 gzip=0\nurl0=http://h:4318/v1/traces\n"
-		   "url1=http://h:4318/v1/metrics\nurl2=-\n");
-	check_runs("-i a --otel-endpoint http://h:4318/", "url0=http://h:4318/v1/traces\n");
-	check_runs("-i a --otlp-endpoint https://h/my", "url1=https://h/my/v1/metrics\n");
-	check_runs("-i a --otlp-endpoint http://h/my//", "url1=http://h/my/v1/metrics\n");
-	check_runs("-i a --otlp-endpoint HTTP://[2001:db8::1]:1/",
-		   "url0=HTTP://[2001:db8::1]:1/v1/traces\n");
-	check_runs("-i a --exporter otlp", "url0=http://localhost:4318/v1/traces\n");
-	check_runs("-i a --exporter console --otlp-endpoint http://h", "console=1 otlp=0");
-	check_runs("-i a --exporter console,otlp --otlp-endpoint http://h", "console=1 otlp=1");
-}
-
-static void test_options_bad_url_is_refused(void **state)
-{
-	(void)state;
-	check_refused("-i a --otlp-endpoint localhost:4318", "'localhost:4318'", "no scheme");
-	check_refused("-i a --otlp-endpoint ftp://h", "'ftp://h'", "only http:// and https://");
-	check_refused("-i a --otlp-endpoint http://", "'http://'", "no host");
-	check_refused("-i a --otlp-endpoint http://:4318", "'http://:4318'", "no host");
-	check_refused("-i a --otlp-endpoint http:///x", "'http:///x'", "no host");
-	check_refused("-i a --otlp-endpoint http://h:0", "'http://h:0'", "1 to 65535");
-	check_refused("-i a --otlp-endpoint http://h:65536", "65536", "1 to 65535");
-	check_refused("-i a --otlp-endpoint http://h:", "'http://h:'", "1 to 65535");
-	check_refused("-i a --otlp-endpoint http://h:4x", "4x", "1 to 65535");
-	check_refused("-i a --otlp-endpoint http://[::1", "[::1", "not a name or address");
-	check_refused("-i a --otlp-endpoint http://[::g]:1", "[::g]", "not an IPv6 address");
-	check_refused("-i a --otlp-endpoint http://[::1]x", "[::1]x", "1 to 65535");
-	check_refused("-i a --otlp-endpoint http://h$/", "h$", "not a name or address");
-	check_refused("-i a --otlp-endpoint http://h/?q", "?q", "query");
-	check_refused("-i a --otlp-endpoint http://h/#f", "#f", "fragment");
-	check_refused("-i a --otlp-endpoint http://a --otel-endpoint http://b", "twice",
-		      "one endpoint");
-}
-
-static void test_options_password_in_url_is_not_shown(void **state)
-{
-	struct options_result r;
-
-	(void)state;
-	options_run(&r, "-i a --otlp-endpoint http://user:secret@h:4318");
-	assert_int_equal(r.code, 64);
-	check_contains(r.err, "OTEL_EXPORTER_OTLP_HEADERS");
-	check_lacks(r.err, "secret");
-	setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:secret@h:4318", 1);
-	options_run(&r, "-i a");
-	assert_int_equal(r.code, 64);
-	check_contains(r.err, "OTEL_EXPORTER_OTLP_ENDPOINT");
-	check_lacks(r.err, "secret");
-}
-
-static void test_options_environment_endpoints(void **state)
-{
-	(void)state;
-	setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:4318/x/", 1);
-	check_runs("-i a", "console=0 otlp=1 gzip=0\nurl0=http://general:4318/x/v1/traces\n"
-			   "url1=http://general:4318/x/v1/metrics\nurl2=-\n");
-	check_runs("-i a --otlp-endpoint http://option", "url0=http://option/v1/traces\n");
-	setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://own:9090", 1);
-	check_runs("-i a", "url0=http://general:4318/x/v1/traces\nurl1=http://own:9090/\n");
-	setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://own/v1/metrics/", 1);
-	check_runs("-i a", "url1=http://own/v1/metrics/\n");
-	setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://own?k=v", 1);
-	check_runs("-i a", "url1=http://own/?k=v\n");
-	check_runs("-i a --otlp-endpoint http://option", "url1=http://option/v1/metrics\n");
-	setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "", 1);
-	check_runs("-i a", "otlp=1 gzip=0\nurl0=-\nurl1=http://own/?k=v\n");
-	check_runs("-i a --exporter otlp",
-		   "url0=http://localhost:4318/v1/traces\nurl1=http://own/?k=v\n");
-	setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "", 1);
-	check_runs("-i a", "console=1 otlp=0");
-	setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "host:4318", 1);
-	check_refused("-i a", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT='host:4318'", "no scheme");
-	check_runs("-i a --exporter console", "console=1 otlp=0");
-}
-
-static void test_options_environment_exporters(void **state)
-{
-	(void)state;
-	setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://h", 1);
-	setenv("OTEL_TRACES_EXPORTER", "NONE", 1);
-	check_runs("-i a", "console=0 otlp=1 gzip=0\nurl0=-\nurl1=http://h/v1/metrics\n");
-	check_runs("-i a --exporter otlp", "url0=http://h/v1/traces\nurl1=http://h/v1/metrics\n");
-	setenv("OTEL_TRACES_EXPORTER", "console, otlp", 1);
-	setenv("OTEL_METRICS_EXPORTER", "none", 1);
-	check_runs("-i a", "console=1 otlp=1 gzip=0\nurl0=http://h/v1/traces\nurl1=-\n");
-	setenv("OTEL_TRACES_EXPORTER", "none", 1);
-	check_warns("-i a", "console=0 otlp=0", "nothing is exported");
-	setenv("OTEL_TRACES_EXPORTER", "zipkin", 1);
-	check_warns("-i a", "url0=http://h/v1/traces\nurl1=-\n", "zipkin");
-	unsetenv("OTEL_EXPORTER_OTLP_ENDPOINT");
-	setenv("OTEL_TRACES_EXPORTER", "otlp", 1);
-	check_runs("-i a",
-		   "console=0 otlp=1 gzip=0\nurl0=http://localhost:4318/v1/traces\nurl1=-\n");
-}
-
-static void test_options_sdk_disabled_sends_nothing(void **state)
-{
-	(void)state;
-	setenv("OTEL_SDK_DISABLED", "True", 1);
-	check_warns("-i a --otlp-endpoint http://h", "otlp=0 gzip=0\nurl0=-\nurl1=-\n",
-		    "OTEL_SDK_DISABLED");
-	setenv("OTEL_SDK_DISABLED", "1", 1);
-	check_warns("-i a --otlp-endpoint http://h", "otlp=1", "OTEL_SDK_DISABLED='1' ignored");
-	setenv("OTEL_SDK_DISABLED", "FALSE", 1);
-	check_runs("-i a --otlp-endpoint http://h", "otlp=1");
-}
-
-static void test_options_environment_numbers(void **state)
+static void test_options_metric_interval(void **state)
 {
 	(void)state;
 	setenv("OTEL_METRIC_EXPORT_INTERVAL", "2500", 1);
-	setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0", 1);
-	check_runs("-i a", "timeout=0 interval=2500");
+	check_runs("-i a", "interval=2500");
 	check_runs("-i a --interval 3", "interval=3000");
-	setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "-5", 1);
-	check_warns("-i a", "timeout=10000 interval=2500", "OTEL_EXPORTER_OTLP_TIMEOUT='-5'");
-	setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "", 1);
+	setenv("OTEL_METRIC_EXPORT_INTERVAL", "", 1);
+	check_runs("-i a", "interval=10000");
 	setenv("OTEL_METRIC_EXPORT_INTERVAL", "10s", 1);
-	check_warns("-i a", "timeout=10000 interval=10000", "OTEL_METRIC_EXPORT_INTERVAL='10s'");
+	check_warns("-i a", "interval=10000", "OTEL_METRIC_EXPORT_INTERVAL='10s' ignored");
+	check_runs("-i a --interval 3", "interval=3000");
+	setenv("OTEL_METRIC_EXPORT_INTERVAL", "99", 1);
+	check_warns("-i a", "interval=10000", "from 100 to 3600000 (milliseconds)");
 }
 
-static void test_options_environment_transfer(void **state)
+static void test_options_batches_have_defaults(void **state)
 {
 	(void)state;
-	setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", 1);
-	setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", 1);
-	check_runs("-i a", "gzip=1");
-	setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none", 1);
-	check_runs("-i a", "gzip=0");
-	setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", 1);
-	check_warns("-i a", "gzip=0", "'zstd' ignored");
-	unsetenv("OTEL_EXPORTER_OTLP_COMPRESSION");
-	setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", 1);
-	check_warns("-i a", "gzip=0", "'grpc' ignored");
+	check_runs("-i a", "batch traces delay=1000 max=512 queue=0 budget=300000\n"
+			   "batch metrics delay=1000 max=512 queue=0 budget=300000\n"
+			   "batch logs delay=1000 max=512 queue=0 budget=300000\n");
 }
 
-static void test_options_headers_are_decoded(void **state)
+static void test_options_batches_follow_the_environment(void **state)
 {
 	(void)state;
-	setenv("OTEL_EXPORTER_OTLP_HEADERS",
-	       " Authorization = Basic%20dXNlcg== ,x-a=1+2%2C3,x-b=,X-A=last,", 1);
-	check_runs("-i a", "header Authorization=Basic dXNlcg==\nheader x-a=last\nheader x-b=\n");
-	setenv("OTEL_EXPORTER_OTLP_HEADERS", "x=1+2%2C3%25", 1);
-	check_runs("-i a", "header x=1+2,3%\n");
+	setenv("OTEL_BSP_SCHEDULE_DELAY", "5000", 1);
+	setenv("OTEL_BSP_EXPORT_TIMEOUT", "30000", 1);
+	setenv("OTEL_BSP_MAX_QUEUE_SIZE", "2048", 1);
+	setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096", 1);
+	setenv("OTEL_METRIC_EXPORT_TIMEOUT", "31000", 1);
+	check_warns("-i a",
+		    "batch traces delay=5000 max=2048 queue=2048 budget=30000\n"
+		    "batch metrics delay=1000 max=512 queue=0 budget=31000\n"
+		    "batch logs delay=1000 max=512 queue=0 budget=300000\n",
+		    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=4096 is more than "
+		    "OTEL_BSP_MAX_QUEUE_SIZE=2048");
+	setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2048", 1);
+	setenv("OTEL_BLRP_SCHEDULE_DELAY", "0", 1);
+	setenv("OTEL_BLRP_EXPORT_TIMEOUT", "0", 1);
+	setenv("OTEL_BLRP_MAX_QUEUE_SIZE", "7", 1);
+	check_runs("-i a", "batch logs delay=0 max=7 queue=7 budget=0\n");
+	setenv("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "6", 1);
+	check_runs("-i a", "batch logs delay=0 max=6 queue=7 budget=0\n");
+	check_runs("-i a", "batch traces delay=5000 max=2048 queue=2048 budget=30000\n");
 }
 
-static void test_options_bad_headers_are_skipped_unseen(void **state)
+static void test_options_bad_batches_are_ignored(void **state)
 {
-	struct options_result r;
+	static const char *const table[][2] = {{"OTEL_BSP_SCHEDULE_DELAY", "-1"},
+					       {"OTEL_BSP_SCHEDULE_DELAY", "3600001"},
+					       {"OTEL_BSP_EXPORT_TIMEOUT", "30s"},
+					       {"OTEL_BSP_MAX_QUEUE_SIZE", "0"},
+					       {"OTEL_BSP_MAX_QUEUE_SIZE", "1000000001"},
+					       {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4097"},
+					       {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0"},
+					       {"OTEL_METRIC_EXPORT_TIMEOUT", "1e3"},
+					       {"OTEL_BLRP_EXPORT_TIMEOUT", "2592000001"}};
+	char part[128];
+	size_t i;
 
 	(void)state;
-	setenv("OTEL_EXPORTER_OTLP_HEADERS",
-	       "hush1,good=1,bad name=hush2,x=hush3%0d%0aInjected:1,y=hush4%4,z=hush5%00,"
-	       "Content-Type=hush6,=hush7,w=hush8%0,v=hush9%7f",
-	       1);
-	options_run(&r, "-i a");
-	assert_int_equal(r.code, 0);
-	check_contains(r.out, "header good=1\nresource0");
-	check_lacks(r.err, "hush");
-	check_contains(r.err, "pair 1 ignored");
-	check_contains(r.err, "pair 3 ignored");
-	check_contains(r.err, "pair 4 ignored: its value has a line break");
-	check_contains(r.err, "pair 5 ignored: its value has a broken percent");
-	check_contains(r.err, "pair 6 ignored");
-	check_contains(r.err, "pair 7 ignored: ringspan sets this header");
-	check_contains(r.err, "pair 8 ignored");
-	check_contains(r.err, "pair 9 ignored");
-	check_contains(r.err, "pair 10 ignored: its value has a line break");
-	check_lacks(r.err, "pair 2");
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		setenv(table[i][0], table[i][1], 1);
+		snprintf(part, sizeof(part), "%s='%s' ignored", table[i][0], table[i][1]);
+		check_warns("-i a",
+			    "batch traces delay=1000 max=512 queue=0 budget=300000\n"
+			    "batch metrics delay=1000 max=512 queue=0 budget=300000\n"
+			    "batch logs delay=1000 max=512 queue=0 budget=300000\n",
+			    part);
+		unsetenv(table[i][0]);
+	}
+}
+
+static void test_options_retry_budget_wins(void **state)
+{
+	(void)state;
+	setenv("OTEL_BSP_EXPORT_TIMEOUT", "30000", 1);
+	check_runs("-i a --retry-budget 1.5",
+		   "batch traces delay=1000 max=512 queue=0 budget=1500\n"
+		   "batch metrics delay=1000 max=512 queue=0 budget=1500\n"
+		   "batch logs delay=1000 max=512 queue=0 budget=1500\n");
+	check_runs("-i a --retry-budget 0", "queue=0 budget=0\n");
+	check_runs("-i a --queue-dir /q --retry-budget 60", "queue=0 budget=60000\n");
+	check_warns("-i a --queue-dir /q", "batch traces delay=1000 max=512 queue=0 budget=0\n",
+		    "OTEL_BSP_EXPORT_TIMEOUT ignored: with --queue-dir");
+	unsetenv("OTEL_BSP_EXPORT_TIMEOUT");
+	check_runs("-i a --queue-dir /q", "batch metrics delay=1000 max=512 queue=0 budget=0\n");
+}
+
+#define NO_LIMIT "4294967295"
+
+static void test_options_limits_have_defaults(void **state)
+{
+	(void)state;
+	check_runs("-i a",
+		   "limits attrs=128 chars=" NO_LIMIT
+		   " events=128 links=128 event=128 link=128 log=128 logchars=" NO_LIMIT "\n");
+}
+
+static void test_options_limits_of_a_kind_beat_the_general_ones(void **state)
+{
+	(void)state;
+	setenv("OTEL_ATTRIBUTE_COUNT_LIMIT", "10", 1);
+	setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "20", 1);
+	check_runs("-i a", "limits attrs=10 chars=20 events=128 links=128 event=128 link=128 "
+			   "log=10 logchars=20\n");
+	setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "11", 1);
+	setenv("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "21", 1);
+	setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", "1", 1);
+	setenv("OTEL_SPAN_LINK_COUNT_LIMIT", "2", 1);
+	setenv("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "3", 1);
+	setenv("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "0", 1);
+	check_runs("-i a", "limits attrs=11 chars=21 events=1 links=2 event=3 link=0 log=10 "
+			   "logchars=20\n");
+	setenv("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "12", 1);
+	setenv("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "22", 1);
+	check_runs("-i a", "link=0 log=12 logchars=22\n");
+	setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1", 1);
+	check_warns("-i a", "limits attrs=10 chars=21",
+		    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT='-1' ignored");
+	setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", NO_LIMIT, 1);
+	check_warns("-i a", "limits attrs=10", "out of range");
+}
+
+static void test_options_temporality(void **state)
+{
+	const char *name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+
+	(void)state;
+	check_runs("-i a", "temporality=0");
+	setenv(name, "Delta", 1);
+	check_runs("-i a", "temporality=1");
+	setenv(name, "LOWMEMORY", 1);
+	check_runs("-i a", "temporality=2");
+	setenv(name, "cumulative", 1);
+	check_runs("-i a", "temporality=0");
+	setenv(name, "deltas", 1);
+	check_warns("-i a", "temporality=0", "'deltas' ignored: there are cumulative, delta and");
+}
+
+static void test_options_exemplar_filter(void **state)
+{
+	const char *name = "OTEL_METRICS_EXEMPLAR_FILTER";
+
+	(void)state;
+	check_runs("-i a", "exemplars=0");
+	setenv(name, "Always_On", 1);
+	check_runs("-i a", "exemplars=1");
+	setenv(name, "always_off", 1);
+	check_runs("-i a", "exemplars=2");
+	setenv(name, "trace_based", 1);
+	check_runs("-i a", "exemplars=0");
+	setenv(name, "on", 1);
+	check_warns("-i a", "exemplars=0", "OTEL_METRICS_EXEMPLAR_FILTER='on' ignored");
+}
+
+static void test_options_histograms_are_exponential(void **state)
+{
+	const char *name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+
+	(void)state;
+	setenv(name, "BASE2_exponential_bucket_histogram", 1);
+	check_runs("-i a", "if=a");
+	setenv(name, "explicit_bucket_histogram", 1);
+	check_warns("-i a", "if=a", "histograms are always base2_exponential_bucket_histogram");
+	setenv(name, "what", 1);
+	check_warns("-i a", "if=a", "='what' ignored");
+}
+
+static void test_options_log_level(void **state)
+{
+	static const struct {
+		const char *word, *part;
+	} table[] = {{"ERROR", "verbosity=0"},	 {"none", "verbosity=0"}, {"warn", "verbosity=1"},
+		     {"Warning", "verbosity=1"}, {"info", "verbosity=2"}, {"debug", "verbosity=3"},
+		     {"trace", "verbosity=3"},	 {"", "verbosity=2"}};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		setenv("OTEL_LOG_LEVEL", table[i].word, 1);
+		check_runs("-i a", table[i].part);
+		check_runs("queue ls d", table[i].part);
+		check_runs("-i a -q", "verbosity=1");
+		check_runs("-i a -v", "verbosity=3");
+	}
+	setenv("OTEL_LOG_LEVEL", "loud", 1);
+	check_warns("-i a", "verbosity=2", "OTEL_LOG_LEVEL='loud' ignored");
+	check_runs("-i a -v", "verbosity=3");
+}
+
+static void test_options_what_has_no_meaning_here_is_said(void **state)
+{
+	(void)state;
+	setenv("OTEL_CONFIG_FILE", "/x", 1);
+	check_warns("-i a", "if=a", "OTEL_CONFIG_FILE ignored");
+	unsetenv("OTEL_CONFIG_FILE");
+	setenv("OTEL_EXPERIMENTAL_CONFIG_FILE", "/x", 1);
+	check_warns("-i a", "if=a", "OTEL_EXPERIMENTAL_CONFIG_FILE ignored");
+	setenv("OTEL_EXPERIMENTAL_CONFIG_FILE", "", 1);
+	check_runs("-i a", "if=a");
+	setenv("OTEL_TRACES_SAMPLER", "traceidratio", 1);
+	check_warns("-i a", "n=1 ", "OTEL_TRACES_SAMPLER='traceidratio' ignored");
+	check_warns("-i a", "n=1 ", "--sample");
+	check_runs("-i a --sample 1/2", "n=2 ");
+	setenv("OTEL_TRACES_SAMPLER", "ParentBased_Always_On", 1);
+	check_runs("-i a", "n=1 ");
+	setenv("OTEL_TRACES_SAMPLER", "always_on", 1);
+	setenv("OTEL_TRACES_SAMPLER_ARG", "0.5", 1);
+	setenv("OTEL_PROPAGATORS", "b3", 1);
+	check_runs("-i a", "n=1 ");
 }
 
 static void test_options_resource_names_who_we_are(void **state)
@@ -253,22 +293,27 @@ static void test_options_broken_resource_attributes_count_for_nothing(void **sta
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(test_options_endpoint_is_a_base, clear_environment),
-	    cmocka_unit_test_setup(test_options_bad_url_is_refused, clear_environment),
-	    cmocka_unit_test_setup(test_options_password_in_url_is_not_shown, clear_environment),
-	    cmocka_unit_test_setup(test_options_environment_endpoints, clear_environment),
-	    cmocka_unit_test_setup(test_options_environment_exporters, clear_environment),
-	    cmocka_unit_test_setup(test_options_sdk_disabled_sends_nothing, clear_environment),
-	    cmocka_unit_test_setup(test_options_environment_numbers, clear_environment),
-	    cmocka_unit_test_setup(test_options_environment_transfer, clear_environment),
-	    cmocka_unit_test_setup(test_options_headers_are_decoded, clear_environment),
-	    cmocka_unit_test_setup(test_options_bad_headers_are_skipped_unseen, clear_environment),
-	    cmocka_unit_test_setup(test_options_resource_names_who_we_are, clear_environment),
-	    cmocka_unit_test_setup(test_options_instance_id_is_a_new_uuid, clear_environment),
-	    cmocka_unit_test_setup(test_options_resource_attributes_add_and_override,
-				   clear_environment),
-	    cmocka_unit_test_setup(test_options_broken_resource_attributes_count_for_nothing,
-				   clear_environment),
+		cmocka_unit_test_setup(test_options_metric_interval, clear_environment),
+		cmocka_unit_test_setup(test_options_batches_have_defaults, clear_environment),
+		cmocka_unit_test_setup(test_options_batches_follow_the_environment,
+				       clear_environment),
+		cmocka_unit_test_setup(test_options_bad_batches_are_ignored, clear_environment),
+		cmocka_unit_test_setup(test_options_retry_budget_wins, clear_environment),
+		cmocka_unit_test_setup(test_options_limits_have_defaults, clear_environment),
+		cmocka_unit_test_setup(test_options_limits_of_a_kind_beat_the_general_ones,
+				       clear_environment),
+		cmocka_unit_test_setup(test_options_temporality, clear_environment),
+		cmocka_unit_test_setup(test_options_exemplar_filter, clear_environment),
+		cmocka_unit_test_setup(test_options_histograms_are_exponential, clear_environment),
+		cmocka_unit_test_setup(test_options_log_level, clear_environment),
+		cmocka_unit_test_setup(test_options_what_has_no_meaning_here_is_said,
+				       clear_environment),
+		cmocka_unit_test_setup(test_options_resource_names_who_we_are, clear_environment),
+		cmocka_unit_test_setup(test_options_instance_id_is_a_new_uuid, clear_environment),
+		cmocka_unit_test_setup(test_options_resource_attributes_add_and_override,
+				       clear_environment),
+		cmocka_unit_test_setup(test_options_broken_resource_attributes_count_for_nothing,
+				       clear_environment),
 	};
 
 	return cmocka_run_group_tests_name("options_env", tests, NULL, NULL);

@@ -7,8 +7,6 @@
 
 #include "user/log.h"
 
-#define EXPORT_RETRY_BUDGET_MS 300000
-
 static struct otlp_str export_str(const char *s)
 {
 	return (struct otlp_str){s, strlen(s)};
@@ -46,13 +44,15 @@ int export_open(struct otlp_encoder **ret_encoder, struct otlp_exporter **ret_ex
 		const struct options *o)
 {
 	struct otlp_attr *attrs = calloc(o->resource_len + 1, sizeof(*attrs));
-	struct otlp_header *headers = calloc(o->otlp_headers_len + 1, sizeof(*headers));
+	const struct options_target *t = &o->otlp[0][o->otlp[0][OTLP_TRACES].url ? OTLP_TRACES
+								       : OTLP_METRICS];
+	struct otlp_header *headers = calloc(t->headers_len + 1, sizeof(*headers));
 	struct otlp_exporter_opts opts = {
 	    .headers = headers,
-	    .headers_len = o->otlp_headers_len,
-	    .gzip = o->otlp_gzip,
-	    .timeout_ms = o->otlp_timeout_ms,
-	    .retry_budget_ms = EXPORT_RETRY_BUDGET_MS,
+	    .headers_len = t->headers_len,
+	    .gzip = t->gzip,
+	    .timeout_ms = t->timeout_ms,
+	    .retry_budget_ms = o->batch[OTLP_TRACES].retry_budget_ms,
 	    .event = export_event,
 	};
 	struct otlp_encoder *encoder = NULL;
@@ -63,10 +63,9 @@ int export_open(struct otlp_encoder **ret_encoder, struct otlp_exporter **ret_ex
 	if (!attrs || !headers)
 		goto out;
 	for (i = 0; i < OTLP_SIGNAL_MAX; i++)
-		opts.url[i] = o->otlp_url[i];
-	for (i = 0; i < o->otlp_headers_len; i++)
-		headers[i] =
-		    (struct otlp_header){o->otlp_headers[i].name, o->otlp_headers[i].value};
+		opts.url[i] = o->otlp[0][i].url;
+	for (i = 0; i < t->headers_len; i++)
+		headers[i] = (struct otlp_header){t->headers[i].name, t->headers[i].value};
 	err = export_create_encoder(&encoder, o, attrs);
 	if (!err)
 		err = otlp_exporter_create(ret_exporter, &opts, &why);

@@ -125,6 +125,11 @@ int main(int argc, char **argv)
 	if (err)
 		return EXIT_FAILURE;
 	log_set_level(a.options->verbosity);
+	if (a.options->command != OPTIONS_WATCH) {
+		log_error("queue: there is no queue on disk yet");
+		options_destroy(a.options);
+		return EXIT_FAILURE;
+	}
 	pthread_sigmask(SIG_BLOCK, &a.signals, NULL);
 	err = app_start(&a);
 	if (!err) {

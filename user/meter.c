@@ -177,8 +177,10 @@ static int meter_emit(void *ctx, const struct otlp_metric *metric)
 	if (m->delta) {
 		err = otlp_delta_apply(m->delta, metric,
 				       m->opts.options->temporality == OPTIONS_DELTA, &delta);
-		if (err)
+		if (err && err != -ENOSPC)
 			return err;
+		if (err)
+			outbox_lose(m->points, metric->points_len - delta.points_len);
 		if (!delta.points_len)
 			return 0;
 		metric = &delta;

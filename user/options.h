@@ -13,12 +13,7 @@
 #include "kern/flow_abi.h"
 #include "otlp/otlp.h"
 
-enum options_xdp_mode {
-	OPTIONS_XDP_AUTO,
-	OPTIONS_XDP_NATIVE,
-	OPTIONS_XDP_TC,
-	OPTIONS_XDP_GENERIC
-};
+enum options_xdp_mode { OPTIONS_XDP_AUTO, OPTIONS_XDP_NATIVE, OPTIONS_XDP_TC, OPTIONS_XDP_GENERIC };
 
 enum options_xdp_attach {
 	OPTIONS_ATTACH_AUTO, /* own link, the dispatcher where others are */
@@ -26,16 +21,7 @@ enum options_xdp_attach {
 	OPTIONS_ATTACH_DISPATCHER
 };
 
-struct options_pair {
-	char *name;
-	char *value;
-};
-
-enum options_temporality {
-	OPTIONS_CUMULATIVE,
-	OPTIONS_DELTA,
-	OPTIONS_LOWMEMORY
-};
+enum options_temporality { OPTIONS_CUMULATIVE, OPTIONS_DELTA, OPTIONS_LOWMEMORY };
 
 enum options_exemplars {
 	OPTIONS_EXEMPLARS_TRACE_BASED,
@@ -43,42 +29,72 @@ enum options_exemplars {
 	OPTIONS_EXEMPLARS_ALWAYS_OFF
 };
 
+enum options_command {
+	OPTIONS_WATCH,
+	OPTIONS_QUEUE_LS, /* queue_dir, verbosity count, nothing else */
+	OPTIONS_QUEUE_SEND /* and what says where to, how, for how long */
+};
+
+struct options_pair {
+	char *name;
+	char *value;
+};
+
+/* Where one signal goes, and how. */
+struct options_target {
+	char *url; /* full; NULL: not exported */
+	struct options_pair *headers; /* values are secrets */
+	size_t headers_len;
+	bool gzip;
+	uint32_t timeout_ms; /* of one attempt, 0: no limit */
+	char *ca_file, *cert_file, *key_file; /* PEM, readable at the start; NULL: none; cert and
+					       * key both or none */
+};
+#define OPTIONS_DESTINATIONS_MAX 8
+
+/* How items of one signal gather and wait. */
 struct options_batch {
-	uint32_t delay_ms;
+	uint32_t delay_ms; /* how long an item waits for its batch to fill; 0: not at all */
 	size_t max_items;
-	size_t queue_items;
-	uint32_t retry_budget_ms;
+	size_t queue_items; /* 0: no limit other than bytes; else at least max_items */
+	uint32_t retry_budget_ms; /* 0: no end */
 };
 
 struct options {
+	enum options_command command;
 	const char *interfaces[FLOW_MAX_IFS];
-	size_t interfaces_len; /* at least 1, all different; existence is checked by probe */
+	size_t interfaces_len; /* to watch: at least 1, all different; existence is checked by
+				* probe */
 	enum options_xdp_mode xdp_mode;
 	enum options_xdp_attach xdp_attach;
 
-	uint64_t sample_n;         /* one flow in N */
+	uint64_t sample_n; /* one flow in N */
 	uint64_t sample_threshold; /* 56-bit rejection threshold of 1/N, rounded as OpenTelemetry
 				    * does */
-	char sample_th[15];        /* the same as `th`: "fd70a"; "0" for 1/1 */
-	uint64_t site_key[4];      /* from --site-key, else random */
+	char sample_th[15]; /* the same as `th`: "fd70a"; "0" for 1/1 */
+	uint64_t site_key[4]; /* from --site-key, else random */
 
 	unsigned workers;
-	uint32_t max_flows;  /* concurrent kept flows */
+	uint32_t max_flows; /* concurrent kept flows */
 	uint32_t ring_bytes; /* per worker, a power of two of pages */
 	uint32_t active_timeout_ms, idle_timeout_ms, tcp_idle_timeout_ms;
 
 	bool export_console, export_otlp;
-	char *otlp_url[3];         /* by enum otlp_signal; NULL: not exported */
-	struct options_pair *otlp_headers; /* values are secrets */
-	size_t otlp_headers_len;
-	bool otlp_gzip;
-	uint32_t otlp_timeout_ms;
-	uint32_t interval_ms;      /* metrics */
-	bool has_logs;
+	bool has_logs; /* log records are made and sent */
+	/* By enum otlp_signal. To send a queue without an endpoint: all of them, without URLs; the
+	 * k-th says how what was recorded for the k-th destination is sent. */
+	struct options_target otlp[OPTIONS_DESTINATIONS_MAX][OTLP_SIGNAL_MAX];
+	size_t otlp_len;
+	bool otlp_given; /* an option or variable named an endpoint */
 	struct options_batch batch[OTLP_SIGNAL_MAX];
+	unsigned connections; /* to one server at the same time */
+	char *queue_dir; /* NULL: memory only */
+	uint64_t queue_bytes; /* that may wait for each destination and signal */
+	uint32_t queue_window_ms; /* what waited longer is on disk */
+	struct otlp_limits limits;
 	enum options_temporality temporality;
 	enum options_exemplars exemplars;
-	char *queue_dir;
+	uint32_t interval_ms; /* metrics */
 	struct options_pair *resource; /* attributes; service.name is always the first */
 	size_t resource_len;
 

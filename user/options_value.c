@@ -17,8 +17,9 @@
 
 #include "user/log.h"
 
-#define SAMPLE_N_MAX 2147483648u /* 2^31: below that the threshold keeps four significant digits   \
-				  */
+#define SAMPLE_N_MAX                                                                               \
+	2147483648u /* 2^31: below that the threshold keeps four significant digits                \
+		     */
 #define RING_BYTES_MAX (1u << 30)
 
 static int refuse(char *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -79,36 +80,73 @@ int options_value_seconds(const char *text, uint32_t min_ms, uint32_t max_ms, ui
 			part *= 10;
 	}
 	if (!p || *p)
-		return refuse(why, "not a number of seconds: give one from %g to %g, as 10 or 0.5",
+		return refuse(why,
+			      "not a number of seconds: give one from %.10g to %.10g, as 10 or 0.5",
 			      min_ms / 1e3, max_ms / 1e3);
 	if (whole > max_ms / 1000 || whole * 1000 + part > max_ms || whole * 1000 + part < min_ms)
-		return refuse(why, "out of range: give %g to %g seconds", min_ms / 1e3,
+		return refuse(why, "out of range: give %.10g to %.10g seconds", min_ms / 1e3,
 			      max_ms / 1e3);
 	*ret_ms = (uint32_t)(whole * 1000 + part);
 	return 0;
 }
 
+/* Digits with a unit or without, saturating; false: something else. */
+static bool parse_bytes(const char *text, uint64_t *ret)
+{
+	static const char units[] = "KMGT";
+	const char *end, *unit;
+
+	end = parse_digits(text, ret);
+	if (!end || !*end)
+		return end;
+	unit = strchr(units, toupper((unsigned char)*end));
+	if (!unit || end[1])
+		return false;
+	if (__builtin_mul_overflow(*ret, 1ULL << (10 * (unit - units + 1)), ret))
+		*ret = UINT64_MAX;
+	return true;
+}
+
 int options_value_ring(const char *text, uint32_t *ret_bytes, char *why)
 {
-	static const char units[] = "KMG";
 	long page = sysconf(_SC_PAGESIZE);
-	const char *end, *unit;
 	uint64_t v;
 
-	end = parse_digits(text, &v);
-	if (end && *end) {
-		unit = strchr(units, toupper((unsigned char)*end));
-		if (!unit || end[1])
-			end = NULL;
-		else if (__builtin_mul_overflow(v, 1ULL << (10 * (unit - units + 1)), &v))
-			v = UINT64_MAX;
-	}
-	if (!end)
+	if (!parse_bytes(text, &v))
 		return refuse(why, "not a size: give bytes, or a number with K, M or G, as 4M");
 	if (v < (uint64_t)page || v > RING_BYTES_MAX || (v & (v - 1)))
 		return refuse(why, "a ring is a power of two from %ld bytes to 1G, as 1M, 4M, 16M",
 			      page);
 	*ret_bytes = (uint32_t)v;
+	return 0;
+}
+
+/* "1M", for a number that is a whole one of them. */
+static void bytes_text(uint64_t bytes, char text[32])
+{
+	static const char *const units[] = {"", "K", "M", "G", "T"};
+	size_t u = 0;
+
+	for (; bytes % 1024 == 0 && bytes && u < 4; u++)
+		bytes /= 1024;
+	snprintf(text, 32, "%" PRIu64 "%s", bytes, units[u]);
+}
+
+int options_value_size(const char *text, uint64_t min, uint64_t max, uint64_t *ret_bytes, char *why)
+{
+	char low[32], high[32];
+	uint64_t v;
+
+	bytes_text(min, low);
+	bytes_text(max, high);
+	if (!parse_bytes(text, &v))
+		return refuse(why,
+			      "not a size: give bytes, or a number with K, M or G, from %s to "
+			      "%s",
+			      low, high);
+	if (v < min || v > max)
+		return refuse(why, "out of range: give %s to %s", low, high);
+	*ret_bytes = v;
 	return 0;
 }
 
@@ -135,8 +173,9 @@ static int parse_percentage(const char *text, uint64_t *ret_n, char *why)
 	if (fabs(n - round(n)) > 1e-9 * n) {
 		below = floor(n);
 		return refuse(
-		    why, "not one flow in a whole number: give 1/%.0f (%.4g%%) or 1/%.0f (%.4g%%)",
-		    below, 100 / below, below + 1, 100 / (below + 1));
+			why,
+			"not one flow in a whole number: give 1/%.0f (%.4g%%) or 1/%.0f (%.4g%%)",
+			below, 100 / below, below + 1, 100 / (below + 1));
 	}
 	*ret_n = (uint64_t)llround(n);
 	return 0;
@@ -229,10 +268,10 @@ int options_value_site_key(const char *path, uint64_t ret[4], char *why)
 		goto out;
 	}
 	if (st.st_mode & (S_IRGRP | S_IROTH))
-		log_warn(
-		    "site key %s can be read by others than its owner: who has it can tell which "
-		    "flows are kept; chmod 600 it",
-		    path);
+		log_warn("site key %s can be read by others than its owner: who has it can tell "
+			 "which "
+			 "flows are kept; chmod 600 it",
+			 path);
 	memcpy(ret, key, sizeof(key));
 out:
 	explicit_bzero(text, sizeof(text));
@@ -251,9 +290,11 @@ static int check_authority(const char *text, size_t len, char *why)
 	size_t n;
 
 	if (memchr(text, '@', len))
-		return refuse(why,
-			      "a user and password in the URL are not supported: put them into "
-			      "OTEL_EXPORTER_OTLP_HEADERS");
+		return refuse(
+			why,
+			"a user and password in the URL are not supported: send an Authorization "
+			"header (OTEL_EXPORTER_OTLP_HEADERS; for further endpoints "
+			"RINGSPAN_OTLP_<k>_HEADERS)");
 	n = *text == '[' ? strcspn(text, "]") + 1 : strcspn(text, ":/?");
 	if (n == 0 || len == 0)
 		return refuse(why, "no host: give http://HOST:PORT");
@@ -295,8 +336,48 @@ int options_value_url(const char *url, bool has_query, char *why)
 	host = strstr(url, "://") + 3;
 	if (strchr(url, '#') || (!has_query && strchr(url, '?')))
 		return refuse(
-		    why, "a query or fragment does not belong here: give http://HOST:PORT/PATH");
+			why,
+			"a query or fragment does not belong here: give http://HOST:PORT/PATH");
 	return check_authority(host, strcspn(host, "/?"), why);
+}
+
+struct place {
+	bool is_tls;
+	const char *host, *path;
+	size_t host_len, path_len;
+	uint64_t port;
+};
+
+static struct place place_of(const char *url)
+{
+	struct place p = {.is_tls = !strncasecmp(url, "https:", 6)};
+
+	p.host = strstr(url, "://") + 3;
+	p.path = p.host + strcspn(p.host, "/");
+	p.host_len = *p.host == '[' ? strcspn(p.host, "]") + 1 : strcspn(p.host, ":/");
+	p.port = p.is_tls ? 443 : 80;
+	if (p.host[p.host_len] == ':')
+		parse_digits(p.host + p.host_len + 1, &p.port);
+	for (p.path_len = strlen(p.path); p.path_len && p.path[p.path_len - 1] == '/';)
+		p.path_len--;
+	return p;
+}
+
+bool options_value_url_same(const char *a, const char *b)
+{
+	struct place p = place_of(a), q = place_of(b);
+
+	return p.is_tls == q.is_tls && p.port == q.port && p.host_len == q.host_len &&
+	       !strncasecmp(p.host, q.host, p.host_len) && p.path_len == q.path_len &&
+	       !memcmp(p.path, q.path, p.path_len);
+}
+
+const char *options_value_url_shown(const char *url, char buf[OPTIONS_URL_SHOWN_CAP])
+{
+	if (strchr(url, '@'))
+		return "…";
+	snprintf(buf, OPTIONS_URL_SHOWN_CAP, "%.*s", (int)strcspn(url, "?#"), url);
+	return buf;
 }
 
 int options_value_percent_decode(char *text)
@@ -318,4 +399,23 @@ int options_value_percent_decode(char *text)
 	}
 	*out = '\0';
 	return 0;
+}
+
+int options_value_file(const char *path, char *why)
+{
+	struct stat st;
+	int fd, err = 0;
+	char c;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return refuse(why,
+			      "cannot open the file: %s: give a PEM file that ringspan may read",
+			      strerror(errno));
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		err = refuse(why, "not a regular file: give a PEM file");
+	else if (read(fd, &c, 1) != 1)
+		err = refuse(why, "the file is empty or cannot be read: give a PEM file");
+	close(fd);
+	return err;
 }

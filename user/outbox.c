@@ -142,6 +142,12 @@ int outbox_add_log(struct outbox *o, const struct otlp_log *log, uint64_t now_mo
 	return outbox_add(o, add_log, log, 1, now_mono_ns);
 }
 
+void outbox_lose(struct outbox *o, size_t items)
+{
+	o->stats.made += items;
+	o->stats.unencodable += items;
+}
+
 void outbox_tick(struct outbox *o, uint64_t now_mono_ns)
 {
 	if (o && o->has_batch &&

@@ -35,6 +35,9 @@ int outbox_add_span(struct outbox *o, const struct otlp_span *span, uint64_t now
 int outbox_add_metric(struct outbox *o, const struct otlp_metric *metric, uint64_t now_mono_ns);
 int outbox_add_log(struct outbox *o, const struct otlp_log *log, uint64_t now_mono_ns);
 
+/* Counts items as made and unencodable that could not even be handed over. */
+void outbox_lose(struct outbox *o, size_t items);
+
 /* Sends what has waited long enough, or everything. NULL is allowed. */
 void outbox_tick(struct outbox *o, uint64_t now_mono_ns);
 void outbox_flush(struct outbox *o);
