@@ -117,7 +117,9 @@ static uint64_t seconds_until(const char *date, int64_t now_unix_s)
 		   &tm.tm_year, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, zone) != 8)
 		return 0;
 	at = strstr(months, month);
-	if (strlen(month) != 3 || !at || (at - months) % 3 || strcmp(zone, "GMT"))
+	if (strlen(month) != 3 || !at || (at - months) % 3 || strcmp(zone, "GMT") ||
+	    tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour < 0 || tm.tm_hour > 23 ||
+	    tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
 		return 0;
 	tm.tm_mon = (int)(at - months) / 3;
 	tm.tm_year -= 1900;
@@ -163,6 +165,26 @@ static void read_success(struct otlp_answer *ret, const struct otlp_response *r,
 	otlp_answer_set_text(ret, partial.text, partial.text_len);
 }
 
+/* Redirects are not followed: a POST with credentials to wherever a server says is nobody's wish.
+ * The query, which may hold a secret, is left out. */
+static void read_redirect(struct otlp_answer *ret, const struct otlp_response *r)
+{
+	char text[sizeof(ret->text) * 2];
+	int len;
+
+	if (r->location && *r->location)
+		len = snprintf(text, sizeof(text),
+			       "redirected, which is not followed: give the final URL as the "
+			       "endpoint; the server names %.*s",
+			       (int)strcspn(r->location, "?#"), r->location);
+	else
+		len = snprintf(text, sizeof(text),
+			       "redirected, which is not followed: give the final URL as the "
+			       "endpoint");
+	otlp_answer_set_text(ret, text,
+			     (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
+}
+
 void otlp_answer_read(struct otlp_answer *ret, const struct otlp_response *r, int64_t now_unix_s)
 {
 	bool is_readable = !r->content_encoding || !strcasecmp(r->content_encoding, "identity");
@@ -171,6 +193,10 @@ void otlp_answer_read(struct otlp_answer *ret, const struct otlp_response *r, in
 	*ret = (struct otlp_answer){.kind = OTLP_ANSWER_REFUSED, .status = r->status};
 	if (r->status >= 200 && r->status < 300) {
 		read_success(ret, r, is_readable);
+		return;
+	}
+	if (r->status >= 300 && r->status < 400) {
+		read_redirect(ret, r);
 		return;
 	}
 	if (r->status == 429 || (r->status >= 502 && r->status <= 504)) {

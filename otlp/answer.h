@@ -29,6 +29,7 @@ struct otlp_response {
 	const char *content_type; /* header values; NULL: absent */
 	const char *content_encoding;
 	const char *retry_after;
+	const char *location; /* of a redirect */
 	const uint8_t *body;
 	size_t len;
 };

@@ -12,31 +12,29 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
-#include <zlib.h>
 
 #include "otlp/chunked.h"
+#include "otlp/gzip.h"
+#include "otlp/http_profile.h"
 
-#define USER_AGENT "OTel-OTLP-Exporter-C/0.1.0"
 #define READ_STEP 16384u
-#define OWN_HEADERS 3
 
 struct otlp_http {
 	struct otlp_http_conn *conn;
-	struct otlp_http_header *headers; /* OWN_HEADERS places, then the caller's; strings owned */
-	size_t headers_len; /* of the caller's */
-	char *user_agent;
-	z_stream gzip;
-	bool has_gzip;
+	bool is_tls;
+	struct otlp_gzip *gzip; /* NULL: not needed so far */
+	int explained; /* the error that @explanation is of; 0: none */
+	char explanation[200];
 };
 
 /* What one attempt works with. */
 struct exchange {
 	struct otlp_http_conn *conn;
+	bool is_tls;
 	struct otlp_http_message message;
 	struct otlp_http_attempt *attempt;
 	uint8_t *gzipped;
 	unsigned status;
-	bool is_begun; /* some of the answer came */
 	uint8_t *body;
 	size_t body_len, body_cap;
 	bool is_too_large;
@@ -88,8 +86,16 @@ static int read_length(struct exchange *x, const char *value)
 	size_t digits = strspn(value, "0123456789"), len;
 	unsigned long long left = strtoull(value, NULL, 10); /* ULLONG_MAX if out of range */
 
-	if (digits == 0 || value[digits] != '\0')
+	if (digits == 0)
 		return -EPROTO;
+	/* Said twice it may be, if both times the same. */
+	for (const char *at = value + digits; *at; at += digits) {
+		size_t gap = strspn(at, ", ");
+
+		at += gap;
+		if (gap == 0 || strncmp(at, value, digits) || (at[digits] && at[digits] != ','))
+			return -EPROTO;
+	}
 	if (left > OTLP_HTTP_ANSWER_MAX) {
 		x->is_too_large = true;
 		return 0;
@@ -175,37 +181,13 @@ static int read_body(struct exchange *x)
 /* Leaves the body as it is if there is no memory: the server takes both. */
 static void compress_body(struct otlp_http *h, struct exchange *x)
 {
-	size_t cap;
-
-	if (!h->has_gzip || x->message.size > UINT32_MAX / 2)
+	if (!h->gzip && otlp_gzip_create(&h->gzip))
 		return;
-	deflateReset(&h->gzip); /* before the bound, which depends on the state */
-	cap = deflateBound(&h->gzip, x->message.size);
-	x->gzipped = malloc(cap);
-	if (!x->gzipped)
-		return;
-	h->gzip.next_in = (Bytef *)(uintptr_t)x->message.data;
-	h->gzip.avail_in = (uInt)x->message.size;
-	h->gzip.next_out = x->gzipped;
-	h->gzip.avail_out = (uInt)cap;
-	if (deflate(&h->gzip, Z_FINISH) != Z_STREAM_END)
+	if (otlp_gzip_pack(h->gzip, x->message.data, x->message.size, &x->gzipped,
+			   &x->message.size))
 		return;
 	x->message.data = x->gzipped;
-	x->message.size = h->gzip.total_out;
-}
-
-static void set_headers(struct otlp_http *h, struct exchange *x)
-{
-	size_t own = 0;
-
-	h->headers[own++] = (struct otlp_http_header){"Content-Type", "application/x-protobuf"};
-	if (x->message.data == x->gzipped)
-		h->headers[own++] = (struct otlp_http_header){"Content-Encoding", "gzip"};
-	else /* keeps the places filled; of the same name the last counts */
-		h->headers[own++] = (struct otlp_http_header){"User-Agent", h->user_agent};
-	h->headers[own++] = (struct otlp_http_header){"User-Agent", h->user_agent};
-	x->message.headers = h->headers;
-	x->message.headers_len = own + h->headers_len;
+	x->message.encoding = "gzip";
 }
 
 static int exchange_once(struct exchange *x)
@@ -220,7 +202,7 @@ static int exchange_once(struct exchange *x)
 	if (!err)
 		err = otlp_http_conn_post(x->conn, &x->message);
 	if (!err)
-		err = otlp_http_conn_read_head(x->conn, &x->status, &x->is_begun);
+		err = otlp_http_conn_read_head(x->conn, &x->status);
 	return err;
 }
 
@@ -228,9 +210,12 @@ static int exchange(struct exchange *x)
 {
 	bool is_reused = otlp_http_conn_is_open(x->conn);
 	int err = exchange_once(x);
-
 	/* Closed while it was idle, or filled with what belongs to no request. */
-	if (is_reused && !x->is_begun && (err == -EPIPE || err == -EPROTO)) {
+	bool is_stale =
+		err ? !otlp_http_conn_is_answered(x->conn) && (err == -EPIPE || err == -EPROTO)
+		    : x->status == 408; /* some say so before they close an idle one */
+
+	if (is_reused && is_stale) {
 		otlp_http_conn_close(x->conn);
 		err = exchange_once(x);
 	}
@@ -260,8 +245,7 @@ static const char *failure_text(int err)
 	case -EADDRNOTAVAIL:
 		return "the host name cannot be resolved";
 	case -EKEYREJECTED:
-		return "TLS failed: the certificate is not trusted or not for this host, or the "
-		       "server speaks no TLS 1.2";
+		return "TLS failed; what exactly could not be found out";
 	case -ECANCELED:
 		return "interrupted";
 	default:
@@ -269,21 +253,64 @@ static const char *failure_text(int err)
 	}
 }
 
-static void answer_failed(struct otlp_http_attempt *a, int err, uint32_t timeout_ms)
+/* Once for an outage: as long as the same thing goes wrong, the same words do. */
+static const char *explain(struct otlp_http *h, struct exchange *x, int err)
 {
-	struct otlp_answer *ret = &a->answer;
-	const char *text = failure_text(err);
+	if (h->explained != err) {
+		int found =
+			otlp_http_conn_explain_tls(h->conn, h->explanation, sizeof(h->explanation));
+
+		x->attempt->is_aborted = found == -ECANCELED;
+		h->explained = err;
+		if (found)
+			h->explanation[0] = '\0';
+	}
+	return *h->explanation ? h->explanation : NULL;
+}
+
+static void answer_failed(struct otlp_http *h, struct exchange *x, int err, uint32_t timeout_ms)
+{
+	struct otlp_http_attempt *a = x->attempt;
+	const char *text = NULL;
 	char buf[128];
 
-	*ret = (struct otlp_answer){.kind = OTLP_ANSWER_RETRY};
+	a->answer = (struct otlp_answer){.kind = OTLP_ANSWER_RETRY};
 	a->is_aborted = err == -ECANCELED;
+	/* Some servers only hang up on a handshake that they do not like. */
+	if (x->is_tls &&
+	    (err == -EKEYREJECTED || (err == -EPIPE && !otlp_http_conn_is_answered(x->conn))))
+		text = explain(h, x, err);
+	else
+		h->explained = 0;
+	if (!text)
+		text = failure_text(err);
 	if (err == -ETIMEDOUT && timeout_ms) {
 		snprintf(buf, sizeof(buf), "no answer within %g s", timeout_ms / 1000.0);
 		text = buf;
 	} else if (!text) {
 		text = strerror_r(-err, buf, sizeof(buf));
 	}
-	otlp_answer_set_text(ret, text, strlen(text));
+	otlp_answer_set_text(&a->answer, text, strlen(text));
+}
+
+/* Nobody asked for a packed answer; but where it comes, it may name rejected items. */
+static const char *unpack_body(struct exchange *x)
+{
+	const char *encoding = otlp_http_conn_header(x->conn, "Content-Encoding");
+	uint8_t *body;
+	int err;
+
+	if (x->is_too_large || !encoding || x->body_len == 0 ||
+	    (strcasecmp(encoding, "gzip") && strcasecmp(encoding, "x-gzip")))
+		return encoding;
+	err = otlp_gzip_unpack(x->body, x->body_len, OTLP_HTTP_ANSWER_MAX, &body, &x->body_len);
+	if (err) {
+		x->is_too_large = err == -EMSGSIZE;
+		return encoding;
+	}
+	free(x->body);
+	x->body = body;
+	return NULL;
 }
 
 static void answer_read(struct exchange *x)
@@ -292,10 +319,9 @@ static void answer_read(struct exchange *x)
 	struct otlp_response r = {
 		.status = x->status,
 		.content_type = otlp_http_conn_header(x->conn, "Content-Type"),
-		.content_encoding = otlp_http_conn_header(x->conn, "Content-Encoding"),
+		.content_encoding = unpack_body(x),
 		.retry_after = otlp_http_conn_header(x->conn, "Retry-After"),
-		.body = x->body,
-		.len = x->body_len,
+		.location = otlp_http_conn_header(x->conn, "Location"),
 	};
 
 	if (x->is_too_large) {
@@ -304,31 +330,43 @@ static void answer_read(struct exchange *x)
 			 OTLP_HTTP_ANSWER_MAX >> 20);
 		return;
 	}
+	r.body = x->body;
+	r.len = x->body_len;
 	otlp_answer_read(ret, &r, time(NULL));
 }
 
-void otlp_http_post(struct otlp_http *h, const struct otlp_http_request *r,
-		    struct otlp_http_attempt *ret)
+void otlp_http_post(struct otlp_http *h, const struct otlp_http_profile *p, const uint8_t *data,
+		    size_t size, struct otlp_http_attempt *ret)
 {
 	struct exchange x = {
 		.conn = h->conn,
-		.message = {.path = r->path, .data = r->data, .size = r->size},
+		.is_tls = h->is_tls,
+		.message = {.path = p->path,
+			    .headers = p->headers,
+			    .headers_len = p->headers_len,
+			    .data = data,
+			    .size = size},
 		.attempt = ret,
 	};
 	int err;
 
 	*ret = (struct otlp_http_attempt){0};
-	compress_body(h, &x);
-	set_headers(h, &x);
+	if (p->gzip)
+		compress_body(h, &x);
 	ret->sent_bytes = x.message.size;
-	otlp_http_conn_set_timeout(h->conn, r->timeout_ms);
+	otlp_http_conn_set_timeout(h->conn, p->timeout_ms);
 	err = exchange(&x);
-	if (err)
-		answer_failed(ret, err, r->timeout_ms);
-	else
-		answer_read(&x);
-	if (err || !x.keep)
+	if (err) {
 		otlp_http_conn_close(h->conn);
+		answer_failed(h, &x, err, p->timeout_ms);
+	} else {
+		h->explained = 0;
+		answer_read(&x);
+		if (x.keep)
+			otlp_http_conn_release(h->conn);
+		else
+			otlp_http_conn_close(h->conn);
+	}
 	free(x.gzipped);
 	free(x.body);
 }
@@ -340,82 +378,19 @@ void otlp_http_abort(struct otlp_http *h)
 
 /* ---- create, destroy ---- */
 
-static const char *header_fault(const struct otlp_http_header *header)
-{
-	static const char *const own[] = {"Host",
-					  "Content-Type",
-					  "Content-Length",
-					  "Content-Encoding",
-					  "Transfer-Encoding",
-					  "Connection",
-					  "Expect",
-					  "Upgrade",
-					  "TE",
-					  "Accept-Encoding"};
-	static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
-	if (!*header->name || header->name[strspn(header->name, token)])
-		return "a header name is empty or has a character that cannot be in one";
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		if (!strcasecmp(header->name, own[i]))
-			return "a header is one of those that the exporter sees to itself (Host, "
-			       "Content-Type, Connection, ...)";
-	for (const unsigned char *c = (const unsigned char *)header->value; *c; c++)
-		if ((*c < ' ' && *c != '\t') || *c == 0x7f)
-			return "a header value has a line break or another control character";
-	return NULL;
-}
-
-static int copy_headers(struct otlp_http *h, const struct otlp_http_opts *opts, const char **why)
-{
-	struct otlp_http_header agent = {"User-Agent", h->user_agent};
-
-	h->headers = calloc(OWN_HEADERS + opts->headers_len, sizeof(*h->headers));
-	if (!h->headers)
-		return -ENOMEM;
-	*why = header_fault(&agent);
-	for (size_t i = 0; i < opts->headers_len && !*why; i++) {
-		struct otlp_http_header *copy = &h->headers[OWN_HEADERS + i];
-
-		*why = header_fault(&opts->headers[i]);
-		if (*why)
-			break;
-		h->headers_len++;
-		copy->name = strdup(opts->headers[i].name);
-		copy->value = strdup(opts->headers[i].value);
-		if (!copy->name || !copy->value)
-			return -ENOMEM;
-	}
-	return *why ? -EINVAL : 0;
-}
-
 int otlp_http_create(struct otlp_http **ret, const struct otlp_http_opts *opts, const char **why)
 {
+	struct otlp_tls_files files = {opts->ca_file, opts->cert_file, opts->key_file};
 	struct otlp_http *h = calloc(1, sizeof(*h));
-	int err = -ENOMEM;
+	int err;
 
 	*why = "out of memory";
 	if (!h)
 		return -ENOMEM;
-	h->user_agent = strdup(opts->user_agent ? opts->user_agent : USER_AGENT);
-	if (!h->user_agent)
-		goto fail;
-	err = copy_headers(h, opts, why);
+	h->is_tls = opts->url->is_tls;
+	err = otlp_http_conn_create(&h->conn, opts->url, &files, why);
 	if (err)
 		goto fail;
-	err = otlp_http_conn_create(&h->conn, opts->url, opts->ca_file, why);
-	if (err)
-		goto fail;
-	if (opts->gzip) {
-		/* Level 1 takes off nine tenths of such bodies at a third of the default's cost. */
-		h->has_gzip = deflateInit2(&h->gzip, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8,
-					   Z_DEFAULT_STRATEGY) == Z_OK;
-		if (!h->has_gzip) {
-			err = -ENOMEM;
-			goto fail;
-		}
-	}
 	*ret = h;
 	return 0;
 fail:
@@ -423,27 +398,11 @@ fail:
 	return err;
 }
 
-static void free_secret(const char *secret)
-{
-	char *own = (char *)(uintptr_t)secret;
-
-	if (own)
-		explicit_bzero(own, strlen(own));
-	free(own);
-}
-
 void otlp_http_destroy(struct otlp_http *h)
 {
 	if (!h)
 		return;
 	otlp_http_conn_destroy(h->conn);
-	if (h->has_gzip)
-		deflateEnd(&h->gzip);
-	for (size_t i = 0; i < h->headers_len; i++) {
-		free((char *)(uintptr_t)h->headers[OWN_HEADERS + i].name);
-		free_secret(h->headers[OWN_HEADERS + i].value);
-	}
-	free(h->headers);
-	free(h->user_agent);
+	otlp_gzip_destroy(h->gzip);
 	free(h);
 }

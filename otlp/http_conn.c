@@ -1,178 +1,98 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Every operation (connect, write, read a head, read some bytes) is one operation of the same
- * nng_aio. Its callback writes to one eventfd, abort to another, and the thread that began the
- * operation polls both for what is left of the time. So it is always this thread that cancels:
- * nng 1.5.2 lets a cancellation by another thread, or by its own timeout, run on into a connection
- * that was meanwhile closed and freed.
+ * There are two operations at most, one that reads and one that writes; they are cancelled only to
+ * close.
  *
- * nng tries the first address of a name only; its http4 and http6 schemes reach the others.
+ * The head of the answer is read while the request is still being written: a server that refuses a
+ * request by its size answers early and takes the rest no more, and a failed write makes nng close
+ * the connection with whatever the server had said.
+ *
+ * nng tries the first address of a name only; its http4 and http6 schemes reach the others. A head
+ * whose lines are together longer than its buffer of 8 KiB never ends for it: it reads nothing more
+ * and says so as -EPIPE or -EPROTO.
  */
 #include "otlp/http_conn.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
-#include <unistd.h>
 #include <nng/nng.h>
 #include <nng/supplemental/http/http.h>
 #include <nng/supplemental/tls/tls.h>
 
-#define CA_FILE "/etc/ssl/certs/ca-certificates.crt"
+#include "otlp/http_op.h"
+
 #define INTERIM_MAX 32 /* 1xx heads before an answer */
+#define WRITE_END_MS 200 /* that the end of a write may be told later than the answer to it */
+#define EXPLAIN_MS 3000
 
 struct otlp_http_conn {
 	struct otlp_url url;
+	struct otlp_tls_files files; /* paths, owned */
 	nng_tls_config *tls; /* NULL: http */
-	nng_aio *aio;
-	int done_fd; /* readable when the operation of aio has ended */
-	int abort_fd; /* readable for good once aborted */
-	nng_aio *drain; /* see end_write() */
-	nng_http_res *res;
+	struct otlp_http_wait wait;
+	struct otlp_http_op rd, wr; /* rd also dials */
 	nng_http_conn *conn; /* NULL: closed */
-	uint64_t deadline_mono_ms; /* 0: none */
+	nng_http_req *req; /* being written, or just written */
+	nng_http_res *res;
+	bool has_head; /* of the answer, in res */
+	bool is_answered; /* some of a head came */
+	bool is_sent; /* all of the request */
+	int interims;
 };
 
-static uint64_t now_mono_ms(void)
-{
-	struct timespec ts;
+/* ---- create, destroy ---- */
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+static int copy_path(const char **ret, const char *path)
+{
+	*ret = path ? strdup(path) : NULL;
+	return path && !*ret ? -ENOMEM : 0;
 }
 
-static int to_errno(int rv)
+static int init_tls(struct otlp_http_conn *c, const char **why)
 {
-	switch (rv) {
-	case 0:
-		return 0;
-	case NNG_ETIMEDOUT:
-		return -ETIMEDOUT;
-	case NNG_ECANCELED:
-		return -ECANCELED;
-	case NNG_ECONNREFUSED:
-		return -ECONNREFUSED;
-	case NNG_ECONNSHUT:
-	case NNG_ECONNRESET:
-	case NNG_ECONNABORTED:
-	case NNG_ECLOSED:
-		return -EPIPE;
-	case NNG_EPROTO:
-		return -EPROTO;
-	case NNG_EADDRINVAL:
-	case NNG_EAGAIN:
-		return -EADDRNOTAVAIL;
-	case NNG_EUNREACHABLE:
-		return -EHOSTUNREACH;
-	case NNG_ECRYPTO:
-	case NNG_EPEERAUTH:
-		return -EKEYREJECTED;
-	case NNG_ENOMEM:
-		return -ENOMEM;
-	default:
-		if (rv > NNG_ESYSERR && rv < NNG_ESYSERR + 4096)
-			return -(rv - NNG_ESYSERR);
-		/* What getaddrinfo() calls EAI_… is negative. */
-		return rv < NNG_ESYSERR && rv > NNG_ESYSERR - 4096 ? -EADDRNOTAVAIL : -EIO;
-	}
-}
+	struct otlp_tls_pem pem;
+	int rv, err = otlp_tls_read(&pem, &c->files, why);
 
-static void on_done(void *arg)
-{
-	struct otlp_http_conn *c = arg;
-
-	eventfd_write(c->done_fd, 1);
-}
-
-/* For poll(): up, so that a wait never ends before the deadline. */
-static int time_left_ms(const struct otlp_http_conn *c)
-{
-	uint64_t now = now_mono_ms();
-
-	if (!c->deadline_mono_ms)
-		return -1;
-	if (now >= c->deadline_mono_ms)
-		return 0;
-	return c->deadline_mono_ms - now < INT_MAX ? (int)(c->deadline_mono_ms - now) : INT_MAX;
-}
-
-/* Whether an operation may begin. */
-static int begin(const struct otlp_http_conn *c)
-{
-	struct pollfd aborted = {.fd = c->abort_fd, .events = POLLIN};
-
-	if (poll(&aborted, 1, 0) > 0)
-		return -ECANCELED;
-	return time_left_ms(c) == 0 ? -ETIMEDOUT : 0;
-}
-
-/* Waits for the operation that was begun. */
-static int finish(struct otlp_http_conn *c)
-{
-	struct pollfd fds[] = {{.fd = c->done_fd, .events = POLLIN},
-			       {.fd = c->abort_fd, .events = POLLIN}};
-	eventfd_t count;
-	int n, rv;
-
-	do
-		n = poll(fds, 2, time_left_ms(c));
-	while (n < 0 && errno == EINTR);
-	if (!fds[0].revents)
-		nng_aio_cancel(c->aio);
-	nng_aio_wait(c->aio);
-	eventfd_read(c->done_fd, &count);
-	rv = nng_aio_result(c->aio);
-	if (rv == NNG_ECANCELED && !fds[1].revents)
-		return -ETIMEDOUT;
-	return to_errno(rv);
-}
-
-static int init_tls(struct otlp_http_conn *c, const char *ca_file, const char **why)
-{
-	int rv = nng_tls_config_alloc(&c->tls, NNG_TLS_MODE_CLIENT);
-
+	if (err)
+		return err;
+	rv = nng_tls_config_alloc(&c->tls, NNG_TLS_MODE_CLIENT);
 	if (!rv)
 		rv = nng_tls_config_server_name(c->tls, c->url.host);
 	if (!rv)
 		rv = nng_tls_config_auth_mode(c->tls, NNG_TLS_AUTH_MODE_REQUIRED);
-	if (rv)
-		return -ENOMEM;
-	if (nng_tls_config_ca_file(c->tls, ca_file ? ca_file : CA_FILE)) {
-		*why = ca_file ? "the CA file cannot be read"
-			       : "https needs the CA certificates of the system (" CA_FILE "), and "
-				 "they cannot be read: install ca-certificates";
-		return -ENOENT;
-	}
-	return 0;
+	if (!rv)
+		rv = nng_tls_config_ca_chain(c->tls, pem.ca, NULL);
+	if (!rv && pem.cert)
+		rv = nng_tls_config_own_cert(c->tls, pem.cert, pem.key, NULL);
+	otlp_tls_wipe(&pem);
+	return rv ? -ENOMEM : 0; /* all else was tried */
 }
 
 int otlp_http_conn_create(struct otlp_http_conn **ret, const struct otlp_url *url,
-			  const char *ca_file, const char **why)
+			  const struct otlp_tls_files *files, const char **why)
 {
 	struct otlp_http_conn *c = calloc(1, sizeof(*c));
 	int err = -ENOMEM;
 
 	*why = "out of memory";
 	if (!c)
-		return -ENOMEM;
+		return err;
 	c->url = *url;
-	c->done_fd = eventfd(0, EFD_CLOEXEC);
-	c->abort_fd = eventfd(0, EFD_CLOEXEC);
-	if (c->done_fd < 0 || c->abort_fd < 0) {
-		*why = "out of file descriptors";
-		err = -errno;
+	c->rd.done_fd = c->wr.done_fd = -1;
+	if ((err = otlp_http_wait_init(&c->wait)) || (err = otlp_http_op_init(&c->rd)) ||
+	    (err = otlp_http_op_init(&c->wr))) {
+		*why = err == -ENOMEM ? *why : "out of file descriptors";
 		goto fail;
 	}
-	if (nng_aio_alloc(&c->aio, on_done, c) || nng_aio_alloc(&c->drain, NULL, NULL) ||
-	    nng_http_res_alloc(&c->res))
+	err = -ENOMEM;
+	if (nng_http_res_alloc(&c->res) || copy_path(&c->files.ca, files->ca) ||
+	    copy_path(&c->files.cert, files->cert) || copy_path(&c->files.key, files->key))
 		goto fail;
-	err = url->is_tls ? init_tls(c, ca_file, why) : 0;
+	err = url->is_tls ? init_tls(c, why) : otlp_tls_pair(files, why);
 	if (err)
 		goto fail;
 	*ret = c;
@@ -191,44 +111,45 @@ void otlp_http_conn_destroy(struct otlp_http_conn *c)
 		nng_tls_config_free(c->tls);
 	if (c->res)
 		nng_http_res_free(c->res);
-	if (c->drain)
-		nng_aio_free(c->drain);
-	if (c->aio)
-		nng_aio_free(c->aio);
-	if (c->done_fd >= 0)
-		close(c->done_fd);
-	if (c->abort_fd >= 0)
-		close(c->abort_fd);
+	otlp_http_op_reset(&c->rd);
+	otlp_http_op_reset(&c->wr);
+	otlp_http_wait_reset(&c->wait);
+	free((char *)(uintptr_t)c->files.ca);
+	free((char *)(uintptr_t)c->files.cert);
+	free((char *)(uintptr_t)c->files.key);
 	free(c);
 }
 
 void otlp_http_conn_set_timeout(struct otlp_http_conn *c, uint32_t timeout_ms)
 {
-	c->deadline_mono_ms = timeout_ms ? now_mono_ms() + timeout_ms : 0;
+	c->wait.deadline_mono_ms = timeout_ms ? otlp_http_wait_now_mono_ms() + timeout_ms : 0;
 }
 
+/* ---- open, close ---- */
+
 /* A client object per connection: one that was cancelled while dialling cannot be used again. */
-static int dial(struct otlp_http_conn *c, const char *text)
+static int dial(struct otlp_http_conn *c, const char *text, bool is_tls)
 {
 	nng_http_client *client = NULL;
 	nng_url *url = NULL;
-	int err = to_errno(nng_url_parse(&url, text));
+	int err = otlp_http_op_errno(nng_url_parse(&url, text));
 
 	if (err)
 		return err;
-	err = to_errno(nng_http_client_alloc(&client, url));
+	err = otlp_http_op_errno(nng_http_client_alloc(&client, url));
 	nng_url_free(url);
 	if (err)
 		return err;
-	if (c->tls)
-		err = to_errno(nng_http_client_set_tls(client, c->tls));
+	if (is_tls)
+		err = otlp_http_op_errno(nng_http_client_set_tls(client, c->tls));
 	if (!err)
-		err = begin(c);
+		err = otlp_http_wait_check(&c->wait);
 	if (!err) {
-		nng_http_client_connect(client, c->aio);
-		err = finish(c);
-		if (!err)
-			c->conn = nng_aio_get_output(c->aio, 0);
+		nng_http_client_connect(client, otlp_http_op_begin(&c->rd));
+		err = otlp_http_op_finish(&c->wait, &c->rd);
+		otlp_http_op_cancel(&c->rd);
+		if (nng_aio_result(c->rd.aio) == 0)
+			c->conn = nng_aio_get_output(c->rd.aio, 0);
 	}
 	nng_http_client_free(client);
 	return err;
@@ -236,7 +157,7 @@ static int dial(struct otlp_http_conn *c, const char *text)
 
 /* What may be tried in turn for a name; the first failure is the one that is told. For localhost
  * no resolver is asked: which address it names first says nothing about who listens. */
-int otlp_http_conn_open(struct otlp_http_conn *c)
+static int open_as(struct otlp_http_conn *c, bool is_tls)
 {
 	static const char *const any[][2] = {{"", NULL}, {"4", NULL}, {"6", NULL}};
 	static const char *const local[][2] = {{"", "127.0.0.1"}, {"", "[::1]"}};
@@ -248,14 +169,15 @@ int otlp_http_conn_open(struct otlp_http_conn *c)
 	size_t tries = is_local ? 2 : is_literal ? 1 : 3;
 	int first = 0;
 
+	c->is_answered = false;
 	for (size_t i = 0; i < tries; i++) {
 		const char *host = try[i][1] ? try[i][1] : u->host;
 		char text[300];
 		int err;
 
 		snprintf(text, sizeof(text), is_ipv6 ? "http%s%s://[%s]:%u/" : "http%s%s://%s:%u/",
-			 u->is_tls ? "s" : "", try[i][0], host, u->port);
-		err = dial(c, text);
+			 is_tls ? "s" : "", try[i][0], host, u->port);
+		err = dial(c, text, is_tls);
 		if (err == 0 || err == -ETIMEDOUT || err == -ECANCELED)
 			return err;
 		if (i == 0)
@@ -264,17 +186,42 @@ int otlp_http_conn_open(struct otlp_http_conn *c)
 	return first;
 }
 
+int otlp_http_conn_open(struct otlp_http_conn *c)
+{
+	return open_as(c, c->tls);
+}
+
+/*
+ * nng waits in close for a write that is still in flight, and a TLS write that waits for the
+ * handshake is ended only from the read side: a read that is cancelled takes the whole connection
+ * down, and the write with it. So the read goes first, and if there is none, one is begun.
+ */
 void otlp_http_conn_close(struct otlp_http_conn *c)
 {
-	if (c->conn)
-		nng_http_conn_close(c->conn);
+	uint8_t byte;
+	nng_iov iov = {.iov_buf = &byte, .iov_len = 1};
+
+	if (!c->conn)
+		return;
+	if (c->wr.is_begun && !c->rd.is_begun) {
+		nng_aio_set_iov(c->rd.aio, 1, &iov);
+		nng_http_conn_read(c->conn, otlp_http_op_begin(&c->rd));
+	}
+	otlp_http_op_cancel(&c->rd);
+	otlp_http_op_cancel(&c->wr);
+	nng_http_conn_close(c->conn);
 	c->conn = NULL;
+	if (c->req)
+		nng_http_req_free(c->req);
+	c->req = NULL;
 }
 
 bool otlp_http_conn_is_open(const struct otlp_http_conn *c)
 {
 	return c->conn;
 }
+
+/* ---- the exchange ---- */
 
 static int build(nng_http_req *req, const struct otlp_http_conn *c,
 		 const struct otlp_http_message *m)
@@ -292,76 +239,122 @@ static int build(nng_http_req *req, const struct otlp_http_conn *c,
 		if (rv)
 			return rv;
 	}
+	if (m->encoding && (rv = nng_http_req_set_header(req, "Content-Encoding", m->encoding)))
+		return rv;
 	rv = nng_http_req_set_data(req, m->data, m->size);
 	return rv ? rv : nng_http_req_set_header(req, "Content-Length", length);
 }
 
-/*
- * nng waits in close for a write that is still in flight, and a TLS write that waits for the
- * handshake is ended only from the read side: a read that is cancelled takes the whole connection
- * down, and the write with it. (Only to be done while no other read is under way.)
- */
-static void end_write(struct otlp_http_conn *c)
+/* The close_notify of TLS is to nng a refused connection. */
+static int end_of(int err)
 {
-	uint8_t byte;
-	nng_iov iov = {.iov_buf = &byte, .iov_len = 1};
+	return err == -ECONNREFUSED ? -EPIPE : err;
+}
 
-	if (!c->tls)
-		return;
-	nng_aio_set_iov(c->drain, 1, &iov);
-	nng_http_conn_read(c->conn, c->drain);
-	nng_aio_cancel(c->drain);
-	nng_aio_wait(c->drain);
+static void begin_head(struct otlp_http_conn *c)
+{
+	nng_http_res_reset(c->res);
+	nng_http_res_set_status(c->res, 0);
+	nng_http_conn_read_res(c->conn, c->res, otlp_http_op_begin(&c->rd));
+}
+
+/* 0 with has_head set or not yet set. 101 was not asked for and is taken as final. */
+static int step_head(struct otlp_http_conn *c)
+{
+	unsigned status;
+	int err;
+
+	if (c->has_head || !otlp_http_op_take(&c->rd, &err))
+		return 0;
+	status = nng_http_res_get_status(c->res);
+	if (status)
+		c->is_answered = true;
+	if (err)
+		return end_of(err);
+	if (strncmp(nng_http_res_get_version(c->res), "HTTP/1.", 7) != 0)
+		return -EPROTO;
+	if (status >= 200 || status == 101)
+		c->has_head = true;
+	else if (c->interims++ == INTERIM_MAX)
+		return -EPROTO;
+	else
+		begin_head(c);
+	return 0;
+}
+
+/* Takes note of the end of the write, if it has come. */
+static int step_write(struct otlp_http_conn *c)
+{
+	int err;
+
+	if (!otlp_http_op_take(&c->wr, &err))
+		return 0;
+	c->is_sent = !err;
+	return end_of(err);
+}
+
+/* Either way has failed, and nng ends the other; one of them knows the true reason. An answer that
+ * came all the same counts. */
+static int end_post(struct otlp_http_conn *c, int err)
+{
+	while (c->wr.is_begun || c->rd.is_begun) {
+		int other = otlp_http_op_await(&c->wait, &c->rd, &c->wr);
+
+		if (other)
+			return other;
+		other = step_head(c);
+		if (!other)
+			other = step_write(c);
+		if (other == -EKEYREJECTED || (other && err == -EPIPE))
+			err = other;
+	}
+	return c->has_head ? 0 : err;
 }
 
 int otlp_http_conn_post(struct otlp_http_conn *c, const struct otlp_http_message *m)
 {
-	nng_http_req *req;
-	int err = to_errno(nng_http_req_alloc(&req, NULL));
+	int err = otlp_http_op_errno(nng_http_req_alloc(&c->req, NULL));
 
 	if (err)
 		return err;
-	err = to_errno(build(req, c, m));
+	err = otlp_http_op_errno(build(c->req, c, m));
 	if (!err)
-		err = begin(c);
-	if (!err) {
-		nng_http_conn_write_req(c->conn, req, c->aio);
-		err = finish(c);
+		err = otlp_http_wait_check(&c->wait);
+	if (err)
+		return err;
+	c->has_head = c->is_answered = c->is_sent = false;
+	c->interims = 0;
+	begin_head(c);
+	nng_http_conn_write_req(c->conn, c->req, otlp_http_op_begin(&c->wr));
+	while (c->wr.is_begun && !c->has_head) {
+		err = otlp_http_op_await(&c->wait, &c->rd, &c->wr);
+		if (err)
+			return err;
+		err = step_head(c);
+		if (!err)
+			err = step_write(c);
+		if (err)
+			return end_post(c, err);
 	}
-	if (err) {
-		/* Before what it may still read is freed. */
-		end_write(c);
-		otlp_http_conn_close(c);
+	return 0;
+}
+
+int otlp_http_conn_read_head(struct otlp_http_conn *c, unsigned *ret_status)
+{
+	int err = 0;
+
+	while (!err && !c->has_head) {
+		err = otlp_http_op_await(&c->wait, &c->rd, NULL);
+		if (!err)
+			err = step_head(c);
 	}
-	nng_http_req_free(req);
+	*ret_status = nng_http_res_get_status(c->res);
 	return err;
 }
 
-/* 101 was not asked for and is taken as final. */
-int otlp_http_conn_read_head(struct otlp_http_conn *c, unsigned *ret_status, bool *ret_begun)
+bool otlp_http_conn_is_answered(const struct otlp_http_conn *c)
 {
-	*ret_begun = false;
-	for (int i = 0; i <= INTERIM_MAX; i++) {
-		int err;
-
-		nng_http_res_reset(c->res);
-		nng_http_res_set_status(c->res, 0);
-		err = begin(c);
-		if (err)
-			return err;
-		nng_http_conn_read_res(c->conn, c->res, c->aio);
-		err = finish(c);
-		*ret_status = nng_http_res_get_status(c->res);
-		if (*ret_status)
-			*ret_begun = true;
-		if (err)
-			return err;
-		if (strncmp(nng_http_res_get_version(c->res), "HTTP/1.", 7) != 0)
-			return -EPROTO;
-		if (*ret_status >= 200 || *ret_status == 101)
-			return 0;
-	}
-	return -EPROTO;
+	return c->is_answered;
 }
 
 bool otlp_http_conn_is_http11(const struct otlp_http_conn *c)
@@ -377,21 +370,90 @@ const char *otlp_http_conn_header(const struct otlp_http_conn *c, const char *na
 int otlp_http_conn_read(struct otlp_http_conn *c, uint8_t *buf, size_t cap, size_t *ret_len)
 {
 	nng_iov iov = {.iov_buf = buf, .iov_len = cap};
-	int err = begin(c);
+	int err = otlp_http_wait_check(&c->wait);
 
 	*ret_len = 0;
 	if (err)
 		return err;
-	nng_aio_set_iov(c->aio, 1, &iov);
-	nng_http_conn_read(c->conn, c->aio);
-	err = finish(c);
+	nng_aio_set_iov(c->rd.aio, 1, &iov);
+	nng_http_conn_read(c->conn, otlp_http_op_begin(&c->rd));
+	err = end_of(otlp_http_op_finish(&c->wait, &c->rd));
 	if (err)
 		return err;
-	*ret_len = nng_aio_count(c->aio);
+	*ret_len = nng_aio_count(c->rd.aio);
 	return *ret_len ? 0 : -EPIPE;
+}
+
+void otlp_http_conn_release(struct otlp_http_conn *c)
+{
+	struct pollfd done = {.fd = c->wr.done_fd, .events = POLLIN};
+
+	if (c->wr.is_begun)
+		poll(&done, 1, WRITE_END_MS);
+	step_write(c);
+	if (c->is_sent) {
+		nng_http_req_free(c->req);
+		c->req = NULL;
+	} else {
+		otlp_http_conn_close(c);
+	}
+}
+
+/* ---- TLS ---- */
+
+static int send_plain(void *ctx, const uint8_t *data, size_t len)
+{
+	struct otlp_http_conn *c = ctx;
+	nng_iov iov = {.iov_buf = (void *)(uintptr_t)data, .iov_len = len};
+	int err = c->conn ? otlp_http_wait_check(&c->wait) : -EPIPE;
+
+	if (err)
+		return err;
+	nng_aio_set_iov(c->wr.aio, 1, &iov);
+	nng_http_conn_write_all(c->conn, otlp_http_op_begin(&c->wr));
+	err = otlp_http_op_finish(&c->wait, &c->wr);
+	if (err)
+		otlp_http_conn_close(c); /* the data is not ours */
+	return err;
+}
+
+static int recv_plain(void *ctx, uint8_t *buf, size_t cap, size_t *ret_len)
+{
+	struct otlp_http_conn *c = ctx;
+	int err = c->conn ? otlp_http_conn_read(c, buf, cap, ret_len) : -EPIPE;
+
+	if (err)
+		otlp_http_conn_close(c);
+	return err;
+}
+
+int otlp_http_conn_explain_tls(struct otlp_http_conn *c, char *text, size_t cap)
+{
+	const struct otlp_tls_io io = {.ctx = c, .send = send_plain, .recv = recv_plain};
+	uint64_t deadline = c->wait.deadline_mono_ms,
+		 most = otlp_http_wait_now_mono_ms() + EXPLAIN_MS;
+	struct otlp_tls_pem pem;
+	const char *why;
+	int err;
+
+	otlp_http_conn_close(c);
+	if (!deadline || deadline > most)
+		c->wait.deadline_mono_ms = most;
+	err = otlp_tls_read(&pem, &c->files, &why);
+	if (!err) {
+		err = open_as(c, false);
+		if (!err)
+			err = otlp_tls_explain(&pem, c->url.host, &io, text, cap);
+		otlp_tls_wipe(&pem);
+	}
+	otlp_http_conn_close(c);
+	c->wait.deadline_mono_ms = deadline;
+	if (err && otlp_http_wait_check(&c->wait) == -ECANCELED)
+		err = -ECANCELED;
+	return err;
 }
 
 void otlp_http_conn_abort(struct otlp_http_conn *c)
 {
-	eventfd_write(c->abort_fd, 1);
+	otlp_http_wait_abort(&c->wait);
 }

@@ -6,7 +6,7 @@
  * One thread at a time, except otlp_http_conn_abort(): any thread. All operations block and return
  * 0 or: -ETIMEDOUT the deadline; -ECANCELED aborted; -ECONNREFUSED; -EADDRNOTAVAIL the name cannot
  * be resolved; -EPIPE closed by the server; -EPROTO not HTTP/1; -EKEYREJECTED TLS; -ENOMEM; other
- * -errno.
+ * -errno. What fails leaves the connection closed or good only to be closed.
  */
 #ifndef OTLP_HTTP_CONN_H
 #define OTLP_HTTP_CONN_H
@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "otlp/tls_check.h"
 #include "otlp/url.h"
 
 struct otlp_http_conn;
@@ -24,40 +25,51 @@ struct otlp_http_header {
 	const char *value;
 };
 
-/* Connects to nobody yet. @ca_file: PEM file, NULL: the system's; read for https only. 0, -ENOMEM,
- * or -ENOENT and *why. */
+/* Connects to nobody yet. @files: read for https only, but always to be complete; copied. 0,
+ * -ENOMEM, or the error of otlp_tls_read() and *why. */
 int otlp_http_conn_create(struct otlp_http_conn **ret, const struct otlp_url *url,
-			  const char *ca_file, const char **why);
+			  const struct otlp_tls_files *files, const char **why);
 void otlp_http_conn_destroy(struct otlp_http_conn *c); /* NULL is allowed */
 
 /* Time for all that follows, from now; 0: no limit. */
 void otlp_http_conn_set_timeout(struct otlp_http_conn *c, uint32_t timeout_ms);
 
 int otlp_http_conn_open(struct otlp_http_conn *c);
-/* Ends what is under way; buffers that were given may be freed only then. Closed already is
- * allowed. */
+/* Ends what is under way. Closed already is allowed. */
 void otlp_http_conn_close(struct otlp_http_conn *c);
 bool otlp_http_conn_is_open(const struct otlp_http_conn *c);
 
 struct otlp_http_message {
 	const char *path;
-	const struct otlp_http_header *headers; /* without Host and Content-Length; the last of a
-						 * name counts */
+	const struct otlp_http_header *headers; /* without Host, Content-Encoding and
+						 * Content-Length; the last of a name counts */
 	size_t headers_len;
+	const char *encoding; /* Content-Encoding; NULL: none */
 	const uint8_t *data;
 	size_t size;
 };
-/* Sends the whole of it; closes on failure. */
+/* Sends the whole of it, or what the server wanted of it before it answered. The data must stay
+ * until release or close. */
 int otlp_http_conn_post(struct otlp_http_conn *c, const struct otlp_http_message *m);
 
-/* The head of the answer, past interim (1xx) ones. Fails with *ret_begun set if some of it came. */
-int otlp_http_conn_read_head(struct otlp_http_conn *c, unsigned *ret_status, bool *ret_begun);
+/* The head of the answer, past interim (1xx) ones. */
+int otlp_http_conn_read_head(struct otlp_http_conn *c, unsigned *ret_status);
+/* Whether some of a head came since the last post began. */
+bool otlp_http_conn_is_answered(const struct otlp_http_conn *c);
 bool otlp_http_conn_is_http11(const struct otlp_http_conn *c);
-/* Of the head last read; NULL: absent. Valid till the next one is read. */
+/* Of the head last read; NULL: absent. Valid till the next post. */
 const char *otlp_http_conn_header(const struct otlp_http_conn *c, const char *name);
 
 /* At least one byte of what follows the head; -EPIPE at the end of the stream. */
 int otlp_http_conn_read(struct otlp_http_conn *c, uint8_t *buf, size_t cap, size_t *ret_len);
+
+/* The exchange is over. Keeps the connection for the next one if the request has left wholly, else
+ * closes it. */
+void otlp_http_conn_release(struct otlp_http_conn *c);
+
+/* After a failure of TLS: why, in words, by a handshake of its own, in what is left of the time and
+ * not more than 3 s. 0, or an error: no words were found; -ECANCELED: aborted. */
+int otlp_http_conn_explain_tls(struct otlp_http_conn *c, char *text, size_t cap);
 
 /* Ends the operation under way, and all later ones before they begin. */
 void otlp_http_conn_abort(struct otlp_http_conn *c);

@@ -1,41 +1,59 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * queue - encoded requests waiting to be sent: one bounded FIFO per signal, and the account of what
- * became of every item.
+ * queue - encoded requests that wait for one server: a FIFO per signal, bounded; when each may be
+ * sent; and the account of what became of every item.
  *
- * Any number of producers, one consumer. The consumer looks at a head, sends it and settles it:
- * till then the request keeps its place and overflow cannot touch it. Everything lies under one
- * lock, so that at every reading items in = sum(items by fate) + items held.
+ * Any number of producers and consumers, and at most one journal, which keeps requests on disk.
+ * Everything lies under one lock, so that at every reading items in = sum(items by fate) + held.
+ * A request in flight keeps its place: overflow cannot touch it.
+ *
+ * Order: data points leave one request at a time, in order. Spans and log records, too, where
+ * there is one consumer; with several some are in flight together.
  */
 #ifndef OTLP_QUEUE_H
 #define OTLP_QUEUE_H
 
-#include "otlp/otlp.h"
+#include <sys/queue.h>
+
+#include "otlp/account.h"
+#include "otlp/body.h"
+#include "otlp/pace.h"
+#include "otlp/wal.h"
 
 struct otlp_queue;
 
+/* Only the queue writes to it. */
 struct otlp_request {
 	enum otlp_signal signal;
-	uint8_t *data; /* from malloc */
+	struct otlp_body *body; /* NULL: on disk only */
 	size_t size; /* bytes */
 	size_t items;
-	uint64_t queued_mono_ns; /* set by put */
+	uint64_t queued_mono_ns;
+	uint64_t queued_unix_ns;
 	unsigned attempts; /* settled so far */
+	bool is_saved; /* durable, at */
+	struct otlp_wal_record record;
+
+	/* private */
+	TAILQ_ENTRY(otlp_request) link;
+	uint64_t began_mono_ns;
+	bool is_in_flight, is_saving, is_done;
 };
 
-enum otlp_fate {
-	OTLP_FATE_EXPORTED,
-	OTLP_FATE_REJECTED, /* by a server that took the others of the request */
-	OTLP_FATE_OVERFLOW,
-	OTLP_FATE_REFUSED,
-	OTLP_FATE_EXPIRED, /* no success in time */
-	OTLP_FATE_SHUTDOWN,
-	OTLP_FATE_MAX
+struct otlp_queue_opts {
+	size_t cap_bytes; /* bodies in memory, of each signal */
+	size_t cap_items[OTLP_SIGNAL_MAX]; /* 0: as many as fit */
+	uint32_t budget_ms[OTLP_SIGNAL_MAX]; /* given up when older; 0: never */
+	struct otlp_pace_opts pace;
+	unsigned consumers; /* each calls take until it fails, then leave */
+	bool has_journal;
 };
 
-/* @cap_bytes bounds the bodies of each signal. 0 and *ret set, or -errno. */
-int otlp_queue_create(struct otlp_queue **ret, size_t cap_bytes);
-void otlp_queue_destroy(struct otlp_queue *q); /* NULL is allowed; frees what is queued */
+/* 0 and *ret set, or -ENOMEM. */
+int otlp_queue_create(struct otlp_queue **ret, const struct otlp_queue_opts *opts);
+void otlp_queue_destroy(struct otlp_queue *q); /* NULL is allowed */
+
+/* ---- producers ---- */
 
 struct otlp_overflow {
 	size_t requests; /* dropped by this put */
@@ -43,49 +61,89 @@ struct otlp_overflow {
 	bool is_first; /* since a request of this signal was last exported */
 };
 
-/* Queues a request; on 0 its data belongs to the queue. Drops the oldest requests that are not in
- * flight until the new one fits, or the new one if it cannot. -ESHUTDOWN after close; -ENOMEM. */
-int otlp_queue_put(struct otlp_queue *q, const struct otlp_request *r, struct otlp_overflow *ret);
+/* Queues a request of @items; takes over a reference to @body. Never fails: drops the oldest that
+ * can be dropped until the new one fits, or the new one if it cannot, and counts; after close it
+ * is counted as dropped by the shutdown. */
+void otlp_queue_put(struct otlp_queue *q, enum otlp_signal signal, struct otlp_body *body,
+		    size_t items, struct otlp_overflow *ret);
 
-/* ---- the consumer ---- */
+/* Counts items that could not be queued. */
+void otlp_queue_drop(struct otlp_queue *q, enum otlp_signal signal, size_t items,
+		     enum otlp_drop_reason reason);
 
-/* Waits for a head whose signal is due at @due_mono_ns[signal] or earlier, taking signals in turn;
- * copies it to *ret, the data stays the queue's. Once closed every signal gets one early turn where
- * its time would come too late. -ESHUTDOWN: closed, and empty or nothing can be done in time. */
-int otlp_queue_peek(struct otlp_queue *q, const uint64_t due_mono_ns[OTLP_SIGNAL_MAX],
-		    struct otlp_request *ret);
+/* ---- consumers ---- */
 
+/* Waits for a request that may be sent now. It is in flight till it is settled. -ESHUTDOWN: closed,
+ * and nothing is left that could be sent in time. Once closed every signal gets one early turn
+ * where its time would come too late. */
+int otlp_queue_take(struct otlp_queue *q, struct otlp_request **ret);
+
+enum otlp_verdict {
+	OTLP_SENT,
+	OTLP_DROPPED,
+	OTLP_AGAIN, /* later */
+	OTLP_ABORTED /* as if it had not been tried */
+};
 struct otlp_outcome {
-	bool is_done; /* the request leaves the queue and is freed */
-	enum otlp_fate fate; /* of its items, if it is done */
-	uint64_t rejected; /* with OTLP_FATE_EXPORTED: items that were not; at most all count */
-	bool is_answered;
-	size_t sent_bytes; /* body as sent; counted with OTLP_FATE_EXPORTED */
+	enum otlp_verdict verdict;
+	enum otlp_drop_reason reason; /* DROPPED */
+	uint64_t rejected; /* SENT: items that were not taken */
+	uint64_t retry_after_ms; /* AGAIN: as the server asked, 0: it did not */
+	bool is_answered; /* else nothing that this server serves can be sent */
+	size_t sent_bytes; /* body as sent; counted with SENT */
 	unsigned connects;
 };
-/* Says what came of the request that peek gave. */
-void otlp_queue_settle(struct otlp_queue *q, const struct otlp_outcome *o);
+struct otlp_settled {
+	bool is_dropped;
+	bool is_expired; /* AGAIN, but the budget is spent: dropped */
+	bool is_first; /* of the failures in a row */
+	bool is_recovered; /* the first success after failures */
+	uint64_t wait_ms; /* AGAIN: till the next attempt */
+	uint64_t requests; /* of the signal, that wait */
+};
+/* Says what came of @r, which is the queue's again and may be gone. */
+void otlp_queue_settle(struct otlp_queue *q, struct otlp_request *r, const struct otlp_outcome *o,
+		       struct otlp_settled *ret);
 
-/* The consumer goes: frees what is left as OTLP_FATE_SHUTDOWN, wakes otlp_queue_await(). */
 void otlp_queue_leave(struct otlp_queue *q);
+
+/* ---- the journal ---- */
+
+/* A record found on disk goes to the end of the queue. 0 or -ENOMEM. */
+int otlp_queue_restore(struct otlp_queue *q, enum otlp_signal signal,
+		       const struct otlp_wal_record *record);
+/* Counts items that were found damaged. */
+void otlp_queue_damaged(struct otlp_queue *q, enum otlp_signal signal, uint64_t items);
+
+/* Waits till there is something to write or to acknowledge, then for @window_ms more. Returns at
+ * once, false, after otlp_queue_journal_stop(). */
+bool otlp_queue_journal_wait(struct otlp_queue *q, uint32_t window_ms);
+void otlp_queue_journal_stop(struct otlp_queue *q);
+
+/* The oldest requests not on disk, at most @cap: from here to saved they stay with their bodies.
+ * Returns how many. */
+size_t otlp_queue_unsaved(struct otlp_queue *q, enum otlp_signal signal, struct otlp_request **ret,
+			  size_t cap);
+/* The first @saved of them are on disk, at @records; the others are not. */
+void otlp_queue_saved(struct otlp_queue *q, struct otlp_request **list, size_t len,
+		      const struct otlp_wal_record *records, size_t saved);
+/* Drops the oldest request on disk that is not in flight; false: there is none. */
+bool otlp_queue_drop_saved(struct otlp_queue *q, enum otlp_signal signal,
+			   struct otlp_overflow *ret);
+/* The last record behind which nothing older waits, if it is another than at the last call. */
+bool otlp_queue_acked(struct otlp_queue *q, enum otlp_signal signal, struct otlp_wal_pos *ret);
 
 /* ---- the end ---- */
 
-/* No more puts; the consumer has until @deadline_mono_ns. The first call counts. */
+/* The consumers have until @deadline_mono_ns. The first call counts. */
 void otlp_queue_close(struct otlp_queue *q, uint64_t deadline_mono_ns);
-
-/* Waits till the consumer has left; false: the deadline given to close passed before. */
+/* Waits till all consumers have left; false: the deadline passed before. */
 bool otlp_queue_await(struct otlp_queue *q);
+/* After that: what is not on disk is dropped. */
+void otlp_queue_abandon(struct otlp_queue *q);
 
 struct otlp_queue_counts {
-	uint64_t items_in;
-	uint64_t items_out[OTLP_FATE_MAX];
-	uint64_t items_held;
-	uint64_t bytes_held;
-	uint64_t requests_held;
-	uint64_t answers; /* attempts that got one */
-	uint64_t repeats; /* attempts after a request's first */
-	uint64_t sent_bytes; /* bodies of exported requests, as sent */
+	struct otlp_signal_stats stats;
 	uint64_t connects;
 };
 void otlp_queue_counts(struct otlp_queue *q, enum otlp_signal signal,

@@ -46,6 +46,8 @@ static const char *parse_host(struct otlp_url *u, const char *s, const char **wh
 		*why = "what is in brackets is no IPv6 address";
 		return NULL;
 	}
+	/* One address, one text: so that the same origin is known as such. */
+	inet_ntop(AF_INET6, &addr, u->host, sizeof(u->host));
 	return s + 1;
 }
 

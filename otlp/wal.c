@@ -43,7 +43,7 @@ struct otlp_wal {
 	char url[WAL_URL_CAP];
 };
 
-static struct wal_segment *last_segment(struct otlp_wal *w)
+static struct wal_segment *last_segment(const struct otlp_wal *w)
 {
 	return &w->segments.list[w->segments.len - 1];
 }
@@ -251,6 +251,7 @@ static int begin_segment(struct otlp_wal *w)
 		return err;
 	}
 	g->bytes = WAL_HEAD;
+	g->mark = w->next;
 	w->tag = head.tag;
 	w->is_open = true;
 	w->is_folder_dirty = true;
@@ -427,8 +428,9 @@ static int find_end(const struct otlp_wal *w, const struct wal_segment *g,
 	do
 		wal_scan_next_head(scan, &find);
 	while (find.what != WAL_END && find.what != WAL_GARBAGE && find.offset <= pos->offset);
+	/* none behind it: what follows begins the next segment */
 	*ret_end = scan->at;
-	*ret_mark = w->next;
+	*ret_mark = g == last_segment(w) ? w->next : g[1].mark;
 	if (find.what != WAL_END && find.what != WAL_GARBAGE) {
 		*ret_end = find.offset;
 		*ret_mark = find.head.mark;

@@ -259,8 +259,9 @@ static int list_log(int dir_fd, bool is_live, struct otlp_wal_listing *l, char u
 		/* cut off while it was created, or damaged: the next start writes it anew */
 		url[0] = '\0';
 		l->signal = signal_of_name(l->name);
+	} else if (!about) {
+		redact(url);
 	}
-	redact(url);
 	err = about == -EBADMSG ? 0 : about;
 	if (!err)
 		err = wal_survey(&s);

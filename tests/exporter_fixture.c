@@ -31,23 +31,27 @@ void fixture_init(struct fixture *t, struct fault *f)
 	pthread_mutex_init(&t->told.lock, NULL);
 	pthread_cond_init(&t->told.changed, NULL);
 	t->opts = (struct otlp_exporter_opts){
-		.timeout_ms = 10000,
+		.destinations = &t->to,
+		.destinations_len = 1,
 		.retry_first_ms = 20,
 		.retry_max_ms = 100,
 		.event = on_event,
 		.event_ctx = &t->told,
 	};
+	for (unsigned s = 0; s < OTLP_SIGNAL_MAX; s++)
+		t->to.target[s].timeout_ms = 10000;
 	for (unsigned s = 0; f && s < OTLP_SIGNAL_MAX; s++) {
 		snprintf(t->url[s], sizeof(t->url[s]), "%s/v1/%s", fault_url(f), path[s]);
-		t->opts.url[s] = t->url[s];
+		t->to.target[s].url = t->url[s];
 	}
 }
 
 void fixture_start(struct fixture *t)
 {
-	const char *why = "";
+	char error[OTLP_ERROR_CAP] = "";
 
-	assert_int_equal(otlp_exporter_create(&t->x, &t->opts, &why), 0);
+	if (otlp_exporter_create(&t->x, &t->opts, error))
+		fail_msg("%s", error);
 }
 
 void fixture_reset(struct fixture *t)

@@ -24,7 +24,8 @@ struct fixture {
 	struct fault *f; /* may be NULL */
 	struct otlp_exporter *x;
 	struct fixture_told told;
-	struct otlp_exporter_opts opts; /* to be changed before fixture_start() */
+	struct otlp_exporter_opts opts; /* to be changed before fixture_start(), as what follows */
+	struct otlp_destination to;
 	char url[OTLP_SIGNAL_MAX][64];
 };
 

@@ -37,10 +37,57 @@ struct fault {
 	size_t connections;
 };
 
+struct fault_gate {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	size_t missing;
+};
+
 static void die(const char *what)
 {
 	fprintf(stderr, "http_fault: %s: %s\n", what, strerror(errno));
 	abort();
+}
+
+static struct timespec wait_end(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += WAIT_S;
+	return until;
+}
+
+struct fault_gate *fault_gate_create(size_t requests)
+{
+	struct fault_gate *g = calloc(1, sizeof(*g));
+
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_cond_init(&g->changed, NULL);
+	g->missing = requests;
+	return g;
+}
+
+void fault_gate_destroy(struct fault_gate *g)
+{
+	pthread_cond_destroy(&g->changed);
+	pthread_mutex_destroy(&g->lock);
+	free(g);
+}
+
+void fault_gate_pass(struct fault_gate *g)
+{
+	struct timespec until = wait_end();
+
+	pthread_mutex_lock(&g->lock);
+	if (g->missing && --g->missing == 0)
+		pthread_cond_broadcast(&g->changed);
+	while (g->missing) {
+		errno = pthread_cond_timedwait(&g->changed, &g->lock, &until);
+		if (errno)
+			die("waiting for the other requests");
+	}
+	pthread_mutex_unlock(&g->lock);
 }
 
 /* 1: ready; 0: @pace_ms passed; -1: stop. */
@@ -114,7 +161,7 @@ static bool read_exactly(struct fault *f, int fd, void *buf, size_t len)
 }
 
 /* Reads one request; false: the client or the test has gone. */
-static bool read_request(struct fault *f, int fd)
+static bool read_request(struct fault *f, int fd, bool head_only)
 {
 	struct fault_request *r = calloc(1, sizeof(*r));
 	size_t len = 0;
@@ -125,7 +172,7 @@ static bool read_request(struct fault *f, int fd)
 		if (!read_exactly(f, fd, r->head + len++, 1))
 			goto gone;
 	}
-	if (!fault_header(r, "Content-Length", number, sizeof(number)))
+	if (head_only || !fault_header(r, "Content-Length", number, sizeof(number)))
 		strcpy(number, "0");
 	r->body_len = strtoul(number, NULL, 10);
 	r->body = malloc(r->body_len + 1);
@@ -145,6 +192,7 @@ static void serve(struct fault *f, int fd)
 	static const struct fault_step well = {.bytes = "HTTP/1.1 200 OK\r\n"
 							"Content-Length: 0\r\n\r\n"};
 	static const struct linger reset = {.l_onoff = 1};
+	char scrap[4096];
 
 	for (;;) {
 		const struct fault_step *s = f->step < f->steps_len ? &f->steps[f->step] : &well;
@@ -154,16 +202,23 @@ static void serve(struct fault *f, int fd)
 			f->step++;
 			return;
 		}
-		if (!read_request(f, fd))
+		if (s->blind &&
+		    (wait_for(f, fd, POLLIN, -1) < 0 || recv(fd, scrap, sizeof(scrap), 0) <= 0))
+			return;
+		if (!s->blind && !read_request(f, fd, s->head_only))
 			return;
 		f->step++;
+		if (s->gate)
+			fault_gate_pass(s->gate);
 		if (s->head && !send_all(f, fd, s->head, strlen(s->head), s))
 			return;
 		do {
 			if (!send_all(f, fd, s->bytes, len, s))
 				return;
 		} while (s->end == FAULT_REPEAT);
-		if (s->end == FAULT_HANG)
+		if (s->end == FAULT_HANG && s->head_only)
+			wait_for(f, -1, 0, -1);
+		else if (s->end == FAULT_HANG)
 			wait_for_client_to_go(f, fd);
 		if (s->end == FAULT_RESET)
 			setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
@@ -192,20 +247,42 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static int listen_at(const struct sockaddr *sa, socklen_t len)
+{
+	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (fd < 0 || bind(fd, sa, len) || listen(fd, 16)) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 static int listen_on(uint16_t port, uint16_t *ret_port)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET,
 				 .sin_port = htons(port),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(sa);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	int fd = listen_at((struct sockaddr *)&sa, len);
 
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(fd, 16) ||
-	    getsockname(fd, (struct sockaddr *)&sa, &len))
+	if (fd < 0 || getsockname(fd, (struct sockaddr *)&sa, &len))
 		die("listen");
 	*ret_port = ntohs(sa.sin_port);
 	return fd;
+}
+
+static struct fault *start(struct fault *f, const struct fault_step *steps, size_t len)
+{
+	f->steps = steps;
+	f->steps_len = len;
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->changed, NULL);
+	if (pipe(f->stop) || pthread_create(&f->thread, NULL, run, f))
+		die("start");
+	return f;
 }
 
 struct fault *fault_start(uint16_t port, const struct fault_step *steps, size_t len)
@@ -213,14 +290,26 @@ struct fault *fault_start(uint16_t port, const struct fault_step *steps, size_t 
 	struct fault *f = calloc(1, sizeof(*f));
 
 	f->listener = listen_on(port, &f->port);
-	f->steps = steps;
-	f->steps_len = len;
 	snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%u", f->port);
-	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->changed, NULL);
-	if (pipe(f->stop) || pthread_create(&f->thread, NULL, run, f))
-		die("start");
-	return f;
+	return start(f, steps, len);
+}
+
+struct fault *fault_start_ipv6(const struct fault_step *steps, size_t len)
+{
+	struct sockaddr_in6 sa = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	socklen_t sa_len = sizeof(sa);
+	int fd = listen_at((struct sockaddr *)&sa, sa_len);
+	struct fault *f;
+
+	if (fd < 0)
+		return NULL;
+	if (getsockname(fd, (struct sockaddr *)&sa, &sa_len))
+		die("listen");
+	f = calloc(1, sizeof(*f));
+	f->listener = fd;
+	f->port = ntohs(sa.sin6_port);
+	snprintf(f->url, sizeof(f->url), "http://[::1]:%u", f->port);
+	return start(f, steps, len);
 }
 
 void fault_stop(struct fault *f)
@@ -251,10 +340,8 @@ const char *fault_url(const struct fault *f)
 
 void fault_wait(struct fault *f, size_t requests)
 {
-	struct timespec until;
+	struct timespec until = wait_end();
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += WAIT_S;
 	pthread_mutex_lock(&f->lock);
 	while (f->requests_len < requests) {
 		errno = pthread_cond_timedwait(&f->changed, &f->lock, &until);

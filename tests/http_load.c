@@ -102,7 +102,8 @@ static _Noreturn void serve(struct load *l)
 
 	listener = socket(l->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-	    bind(listener, (struct sockaddr *)&l->address, l->address_len) || listen(listener, 4096))
+	    bind(listener, (struct sockaddr *)&l->address, l->address_len) ||
+	    listen(listener, 4096))
 		die("listen");
 	watch(l->epoll, listener, EPOLLIN);
 	puts("listening");

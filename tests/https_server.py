@@ -1,24 +1,51 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """An HTTPS server on 127.0.0.1 with the certificate and key of one PEM file; says its port on stdout.
-Answers a POST of `spans` with 200, and to /hang nothing at all. Ends when stdin does."""
+
+    https_server.py PEM [client-ca=FILE] [sni=NAME] [tls=1.3]
+
+Answers a POST of `spans` or of nothing but zeros with 200, else 400, and
+  /hang    nothing at all
+  /bye     as always, and then closes the connection, which it had promised to keep
+  /early   413 at once, and never reads the body
+To a client that does not name NAME (SNI) it gives the certificate, but status 400. Ends when stdin
+does."""
 import http.server
 import ssl
 import sys
 import threading
 
+stop = threading.Event()
+options = dict(argument.split("=", 1) for argument in sys.argv[2:])
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def answer(self, status):
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def do_POST(self):
+        if self.path == "/early":
+            self.answer(413)
+            stop.wait()
+            return
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/hang":
             self.rfile.read()
             return
-        self.send_response(200 if body == b"spans" else 400)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        named = getattr(self.connection, "ringspan_name", None)
+        good = body == b"spans" or not body.strip(b"\0")
+        self.answer(200 if good and options.get("sni", named) == named else 400)
+        if self.path == "/bye":
+            self.close_connection = True
+            self.connection.settimeout(0.1)
+            try:
+                self.connection.unwrap()  # says so by TLS, too
+            except OSError:
+                pass
 
     def log_message(self, *args):
         pass
@@ -31,10 +58,21 @@ class Server(http.server.ThreadingHTTPServer):
         pass  # a client that refuses our certificate is what some tests are about
 
 
+def keep_name(connection, name, _):
+    connection.ringspan_name = name
+
+
 server = Server(("127.0.0.1", 0), Handler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1])
+context.sni_callback = keep_name
+if "client-ca" in options:
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(options["client-ca"])
+if "tls" in options:
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
 server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 print(server.server_port, flush=True)
 sys.stdin.read()
+stop.set()

@@ -23,16 +23,19 @@ otlp/wire
 otlp/encode_item
 otlp/encode_metric
 otlp/encode
-otlp/url otlp/answer otlp/chunked otlp/crc32c
+otlp/url otlp/answer otlp/chunked otlp/crc32c otlp/gzip otlp/tls_check
 otlp/wal_format otlp/wal_about
 otlp/wal_scan
 otlp/wal otlp/wal_survey
 otlp/wal_dir
 otlp/delta otlp/split
-otlp/queue
+otlp/http_op
 otlp/http_conn
-otlp/http
-otlp/exporter
+otlp/http otlp/http_profile
+otlp/account otlp/body otlp/pace
+otlp/queue otlp/queue_impl otlp/queue_journal
+otlp/journal
+otlp/exporter otlp/sender
 user/log user/clock user/notify user/privileges user/pin
 user/options user/options_impl user/options_arg user/options_cli user/options_env user/options_headers user/options_otlp user/options_resource user/options_sdk user/options_target user/options_value
 user/outbox
@@ -46,6 +49,7 @@ user/console
 user/attach_xdp user/attach_tc
 user/probe user/probe_impl user/probe_read
 user/export
+user/queue_command
 user/worker
 user/meter
 user/main
@@ -57,14 +61,14 @@ rank() { # MODULE: the number of its line, nothing if it has none
 # HEADER PATTERN | files that may include it
 doors='
 nng/                   | otlp/http* user/control.* user/pull.*
-zlib.h                 | otlp/http.*
+zlib.h                 | otlp/gzip.c
 pb.*\.h                | otlp/wire.* otlp/encode* otlp/answer.* otlp/http.*
 .*\.pb\.h              | otlp/wire.* otlp/encode* otlp/answer.* otlp/http.*
 bpf/(bpf|libbpf)\.h    | user/probe* user/attach_* user/worker.c user/pin.c
 xdp/                   | user/probe.c user/attach_xdp.*
 cap-ng\.h              | user/privileges.c
 uuid/                  | user/flow_*
-mbedtls/               | user/flow_id.c
+mbedtls/               | otlp/tls_check.c user/flow_id.c
 argp\.h                | user/options_cli.*
 flow\.skel\.h          | user/probe*
 '
@@ -89,6 +93,7 @@ for file in kern/*.[ch] otlp/*.[ch] user/*.[ch]; do
 			user/*:kern/flow_abi.h) ;;
 			user/*:kern/*) complain "$file: of kern/ only the ABI is for user/" ;;
 			user/*:otlp/otlp.h | user/*:otlp/encode.h | user/*:otlp/exporter.h | user/*:otlp/delta.h) ;;
+			user/queue_command.c:otlp/wal_dir.h) ;;
 			user/*:otlp/*) complain "$file: $header is the library's own" ;;
 			esac
 			continue

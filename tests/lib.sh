@@ -72,6 +72,7 @@ cleanup() {
 	if [ -n "${RINGSPAN_KEEP:-}" ]; then
 		say "files kept in $dir"
 	else
+		awk -v d="$dir/" 'index($2, d) == 1 { print $2 }' /proc/mounts | xargs -r umount -l
 		rm -rf "$dir"
 	fi
 	exit "$rc"

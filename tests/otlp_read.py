@@ -107,15 +107,18 @@ def exemplar_of(exemplar):
 
 def points_of(metric, resource):
     kind = metric.WhichOneof("data")
-    for point in getattr(metric, kind).data_points:
+    data = getattr(metric, kind)
+    for point in data.data_points:
         ret = {
             "metric": metric.name,
             "unit": metric.unit,
             "kind": kind,
+            "delta": getattr(data, "aggregation_temporality", 0) == 1,
+            "monotonic": getattr(data, "is_monotonic", False),
             "start": point.start_time_unix_nano,
             "time": point.time_unix_nano,
             "attributes": attributes_of(point.attributes),
-            "exemplars": [exemplar_of(e) for e in getattr(point, "exemplars", [])],
+            "exemplars": [exemplar_of(e) for e in point.exemplars],
             "resource": resource,
         }
         if kind in ("sum", "gauge"):

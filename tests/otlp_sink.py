@@ -6,6 +6,7 @@ Writes DIR/<signal>-<number>.bin (bodies that were accepted, unzipped), and DIR/
 by SIGTERM or SIGINT: connections, requests, refused.
 """
 import argparse
+import glob
 import gzip
 import json
 import os
@@ -25,7 +26,7 @@ class Sink(socketserver.ThreadingTCPServer):
     def __init__(self, address, options):
         self.options = options
         self.lock = threading.Lock()
-        self.counts = {"connections": 0, "requests": 0, "refused": 0, "bodies": {}, "bytes": 0}
+        self.counts = {"connections": 0, "requests": 0, "refused": 0, "taken": 0, "bodies": {}, "bytes": 0}
         super().__init__(address, Handler)
 
     def process_request(self, request, client_address):
@@ -34,20 +35,25 @@ class Sink(socketserver.ThreadingTCPServer):
         super().process_request(request, client_address)
 
     def take(self, name, body):
-        """Number of this body, or None where it is to be refused."""
+        """Keeps this body: True; False where it is to be refused, None where nothing is to be said."""
         with self.lock:
             self.counts["requests"] += 1
             if self.counts["refused"] < self.options.fail:
                 self.counts["refused"] += 1
                 return False
-            number = self.counts["bodies"].get(name, 0) + 1
+            self.counts["taken"] += 1
+            taken = self.counts["taken"]
+            number = self.counts["bodies"].get(name)
+            if number is None:  # goes on where one before it ended
+                number = len(glob.glob(os.path.join(self.options.dir, name + "-*.bin")))
+            number += 1
             self.counts["bodies"][name] = number
             self.counts["bytes"] += len(body)
         path = os.path.join(self.options.dir, "%s-%06d.bin" % (name, number))
         with open(path + ".part", "wb") as out:
             out.write(body)
         os.rename(path + ".part", path)
-        return True
+        return True if taken > self.options.drop_answers else None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -64,7 +70,11 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(404)
         if self.headers.get("Content-Type") != "application/x-protobuf":
             return self.answer(415)
-        return self.answer(200 if self.server.take(name, body) else self.server.options.status)
+        taken = self.server.take(name, body)
+        if taken is None:
+            self.close_connection = True
+            return None
+        return self.answer(200 if taken else self.server.options.status)
 
     def answer(self, status):
         self.send_response(status)
@@ -87,6 +97,8 @@ def main():
     parser.add_argument("--fail", type=int, default=0, metavar="N", help="refuse the first N requests")
     parser.add_argument("--status", type=int, default=503, help="with this status")
     parser.add_argument("--retry-after", metavar="TEXT")
+    parser.add_argument("--drop-answers", type=int, default=0, metavar="N",
+                        help="take the first N requests and close the connection instead of answering")
     options = parser.parse_args()
     os.makedirs(options.dir, exist_ok=True)
     host, port = options.listen.rsplit(":", 1)

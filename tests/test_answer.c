@@ -39,8 +39,32 @@ static void test_answer_status_decides(void **state)
 			want = OTLP_ANSWER_RETRY;
 		assert_int_equal(a.kind, want);
 		assert_int_equal(a.status, status);
-		assert_string_equal(a.text, "");
+		if (status / 100 == 3)
+			assert_non_null(strstr(a.text, "give the final URL"));
+		else
+			assert_string_equal(a.text, "");
 	}
+}
+
+static void test_answer_redirect_says_where_without_the_query(void **state)
+{
+	struct otlp_response r = {.status = 308, .location = "https://n/v1?token=s#t"};
+	char far[2000];
+	struct otlp_answer a;
+
+	(void)state;
+	otlp_answer_read(&a, &r, NOW);
+	assert_int_equal(a.kind, OTLP_ANSWER_REFUSED);
+	assert_non_null(strstr(a.text, "the server names https://n/v1"));
+	assert_null(strstr(a.text, "token"));
+	memset(far, 'x', sizeof(far) - 1);
+	far[sizeof(far) - 1] = '\0';
+	r.location = far;
+	otlp_answer_read(&a, &r, NOW);
+	assert_int_equal(strlen(a.text), sizeof(a.text) - 1);
+	r.location = "";
+	otlp_answer_read(&a, &r, NOW);
+	assert_null(strstr(a.text, "names"));
 }
 
 static void test_answer_reads_partial_success(void **state)
@@ -145,6 +169,14 @@ static void test_answer_reads_retry_after(void **state)
 		{"Tue, 14 Nov 2023 22:14:20 CET", 0},
 		{"Tue, 14 ovD 2023 22:14:20 GMT", 0},
 		{"Tue, 14 No 2023 22:14:20 GMT", 0},
+		{"Fri, 00 Nov 2053 22:14:20 GMT", 0},
+		{"Fri, 32 Nov 2053 22:14:20 GMT", 0},
+		{"Fri, 14 Nov 2053 24:14:20 GMT", 0},
+		{"Fri, 14 Nov 2053 22:60:20 GMT", 0},
+		{"Fri, 14 Nov 2053 22:14:61 GMT", 0},
+		{"Fri, 14 Nov 2053 -1:14:20 GMT", 0},
+		{"Friday, 14-Nov-53 22:14:20 GMT", 0},
+		{"Fri Nov 14 22:14:20 2053", 0},
 		{"soon", 0},
 		{"7 s", 0},
 		{"-7", 0},
@@ -215,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answer_status_decides),
+		cmocka_unit_test(test_answer_redirect_says_where_without_the_query),
 		cmocka_unit_test(test_answer_reads_partial_success),
 		cmocka_unit_test(test_answer_empty_partial_is_success),
 		cmocka_unit_test(test_answer_ignores_other_types),

@@ -147,9 +147,9 @@ static void test_exporter_waits_for_a_server_to_come_up(void **state)
 	(void)state;
 	fixture_init(&t, NULL);
 	snprintf(t.url[0], sizeof(t.url[0]), "http://127.0.0.1:%u/v1/traces?key=s3cret", port);
-	t.opts.url[OTLP_TRACES] = t.url[0];
-	t.opts.headers = &(struct otlp_header){"x-key", "s3cret"};
-	t.opts.headers_len = 1;
+	t.to.target[OTLP_TRACES].url = t.url[0];
+	t.to.target[OTLP_TRACES].headers = &(struct otlp_header){"x-key", "s3cret"};
+	t.to.target[OTLP_TRACES].headers_len = 1;
 	fixture_start(&t);
 	fixture_submit(&t, OTLP_TRACES, "a", 1);
 	i = fixture_wait_told(&t, OTLP_EVENT_UNREACHABLE);
@@ -205,7 +205,7 @@ static void test_exporter_retry_after_is_bounded_by_the_budget(void **state)
 
 	(void)state;
 	fixture_init(&t, fault_start(0, steps, ARRAY_LEN(steps)));
-	t.opts.retry_budget_ms = 300;
+	t.opts.retry_budget_ms[OTLP_TRACES] = 300;
 	fixture_start(&t);
 	fixture_submit(&t, OTLP_TRACES, "t", 1);
 	fault_wait(t.f, 2);
@@ -222,8 +222,8 @@ static void test_exporter_gives_up_after_the_budget(void **state)
 	(void)state;
 	fixture_init(&t, NULL);
 	snprintf(t.url[0], sizeof(t.url[0]), "http://127.0.0.1:%u/", fault_closed_port());
-	t.opts.url[OTLP_LOGS] = t.url[0];
-	t.opts.retry_budget_ms = 200;
+	t.to.target[OTLP_LOGS].url = t.url[0];
+	t.opts.retry_budget_ms[OTLP_LOGS] = 200;
 	fixture_start(&t);
 	fixture_submit(&t, OTLP_LOGS, "x", 7);
 	fixture_wait_told(&t, OTLP_EVENT_DROPPED);
@@ -294,7 +294,7 @@ static void test_exporter_stop_is_bounded_when_the_server_hangs(void **state)
 
 	(void)state;
 	fixture_init(&t, fault_start(0, steps, 1));
-	t.opts.timeout_ms = 0;
+	t.to.target[OTLP_TRACES].timeout_ms = 0;
 	fixture_start(&t);
 	fixture_submit(&t, OTLP_TRACES, "a", 4);
 	fixture_submit(&t, OTLP_TRACES, "b", 5);
@@ -306,7 +306,7 @@ static void test_exporter_stop_is_bounded_when_the_server_hangs(void **state)
 	assert_int_equal(fixture_stats(&t, OTLP_TRACES).dropped[OTLP_DROP_SHUTDOWN], 9);
 	assert_int_equal(fixture_stats(&t, OTLP_TRACES).queued, 0);
 	assert_int_equal(t.told.len, 1);
-	assert_non_null(strstr(t.told.text[0], "9 spans in 2 requests not sent"));
+	assert_non_null(strstr(t.told.text[0], "9 spans not sent"));
 	fixture_reset(&t);
 }
 
@@ -317,7 +317,7 @@ static void test_exporter_stop_flushes_and_then_refuses(void **state)
 
 	(void)state;
 	fixture_init(&t, fault_start(0, NULL, 0));
-	t.opts.url[OTLP_LOGS] = NULL;
+	t.to.target[OTLP_LOGS].url = NULL;
 	fixture_start(&t);
 	for (size_t i = 0; i < 50; i++)
 		fixture_submit(&t, OTLP_TRACES, "x", 1);
@@ -334,17 +334,24 @@ static void test_exporter_stop_flushes_and_then_refuses(void **state)
 static void test_exporter_create_names_what_is_wrong(void **state)
 {
 	static const struct otlp_header bad = {"x", "a\nb"};
-	struct otlp_exporter_opts opts = {.url = {"ftp://h/"}};
+	struct otlp_destination to[2] = {{.target = {{.url = "ftp://h/"}}}};
+	struct otlp_exporter_opts opts = {.destinations = to, .destinations_len = 1};
 	struct otlp_exporter *x = NULL;
-	const char *why = NULL;
+	char error[OTLP_ERROR_CAP];
 
 	(void)state;
-	assert_int_equal(otlp_exporter_create(&x, &opts, &why), -EINVAL);
-	assert_string_equal(why, "the URL must begin with http:// or https://");
+	assert_int_equal(otlp_exporter_create(&x, &opts, error), -EINVAL);
+	assert_string_equal(error, "the URL: the URL must begin with http:// or https://");
 	assert_int_equal(otlp_exporter_create(&x, &opts, NULL), -EINVAL);
-	opts = (struct otlp_exporter_opts){.url = {"http://h/"}, .headers = &bad, .headers_len = 1};
-	assert_int_equal(otlp_exporter_create(&x, &opts, &why), -EINVAL);
-	assert_string_equal(why, "a header value has a line break or another control character");
+	to[0].target[0] =
+		(struct otlp_target){.url = "http://h/", .headers = &bad, .headers_len = 1};
+	assert_int_equal(otlp_exporter_create(&x, &opts, error), -EINVAL);
+	assert_string_equal(error, "http://h/: a header value has a line break or another control "
+				   "character");
+	to[0].target[0] = to[1].target[0] = (struct otlp_target){.url = "http://h/"};
+	opts.destinations_len = 2;
+	assert_int_equal(otlp_exporter_create(&x, &opts, error), -EINVAL);
+	assert_string_equal(error, "two destinations have the same URL: give each once");
 	assert_null(x);
 	otlp_exporter_destroy(NULL);
 }

@@ -154,6 +154,10 @@ static void test_flow_log_is_silent_where_nothing_failed(void **state)
 	assert_null(flow_log_connection(&l, span_of(*state, &f, FLOW_ACTIVE_TIMEOUT), S));
 	span.status_message = OTLP_STR("something else");
 	assert_null(flow_log_connection(&l, &span, S));
+	span.status_message = OTLP_STR("connection refused");
+	assert_non_null(flow_log_connection(&l, &span, S));
+	span.status = OTLP_STATUS_UNSET;
+	assert_null(flow_log_connection(&l, &span, S));
 }
 
 static void test_flow_log_tells_of_losses(void **state)

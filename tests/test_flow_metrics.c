@@ -479,10 +479,12 @@ static void test_flow_metrics_sdk_names_tell_the_export(void **state)
 		      "otel.component.name=batching_log_processor/0} 0\n");
 	w->snapshot.queue_items[OTLP_TRACES] = 2048;
 	w->ledger.has_logs = false;
+	w->ledger.target[0][OTLP_LOGS].label = NULL;
 	dump(w);
 	assert_has(w, "otel.sdk.processor.span.queue.capacity {span} updown{" SPAN_PROCESSOR
 		      "} 2048\n");
 	assert_null(strstr(w->dump.text, "sdk.exporter.log"));
+	assert_null(strstr(w->dump.text, "signal=logs"));
 }
 
 static void test_flow_metrics_durations_are_a_histogram(void **state)

@@ -351,10 +351,12 @@ static void test_ledger_tells_what_waits_for_the_next_start(void **state)
 
 static void test_ledger_growths_are_what_was_lost_since(void **state)
 {
-	struct ledger before = two_destinations(), now = before;
+	struct ledger before = two_destinations(), now;
 	struct ledger_growth grown[LEDGER_GROWTH_MAX];
 
 	(void)state;
+	before.signal[0][OTLP_TRACES].dropped[OTLP_DROP_REFUSED] = 100;
+	now = before;
 	assert_int_equal(ledger_growths(&before, &now, grown), 0);
 	now.records_lost += 5;
 	now.signal[0][OTLP_TRACES].exported++; /* no loss */
@@ -388,6 +390,7 @@ static void test_ledger_prints_a_table_that_adds_up(void **state)
 	(void)state;
 	print(&l, text, sizeof(text), &closed);
 	assert_true(closed);
+	assert_null(strstr(text, "spans_otlp/"));
 	assert_non_null(strstr(text, "  not_sampled=390  no_flow=10\n"));
 	assert_non_null(strstr(text, "  ring_full=7  strangers=1\n"));
 	assert_non_null(strstr(text, "note: 9 packets met a full flow map (--max-flows)\n"));

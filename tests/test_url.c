@@ -24,6 +24,12 @@ static void test_url_takes_it_apart(void **state)
 		{"https://h:80/a", true, "h", 80, "h:80", "/a"},
 		{"HTTP://Coll.Example:1/A", false, "coll.example", 1, "coll.example:1", "/A"},
 		{"http://[::1]:4318/x", false, "::1", 4318, "[::1]:4318", "/x"},
+		{"http://[0:0::0001]/x", false, "::1", 80, "[::1]", "/x"},
+		{"http://[::FFFF:127.0.0.1]/x", false, "::ffff:127.0.0.1", 80, "[::ffff:127.0.0.1]",
+		 "/x"},
+		{"https://c/v1/metrics/", true, "c", 443, "c", "/v1/metrics/"},
+		{"http://p:9090/api/v1/otlp/v1/metrics", false, "p", 9090, "p:9090",
+		 "/api/v1/otlp/v1/metrics"},
 		{"https://[2001:DB8::1]", true, "2001:db8::1", 443, "[2001:db8::1]", "/"},
 		{"http://h/a/", false, "h", 80, "h", "/a/"},
 		{"http://h/a%2Fb/../c", false, "h", 80, "h", "/a%2Fb/../c"},
@@ -76,6 +82,12 @@ static void test_url_refuses_with_a_reason(void **state)
 					    "http://[::g]/",
 					    "http://[::1]x/",
 					    "http://[::1]80/",
+					    "http://[fe80::1%25eth0]/",
+					    "http://[127.0.0.1]/",
+					    "http://[::1]:0/",
+					    "localhost",
+					    "localhost:4318/v1/traces",
+					    "http//h",
 					    "http://::1/",
 					    "http://h%41/"};
 	char text[4096];
@@ -127,6 +139,9 @@ static void test_url_origin_is_scheme_host_and_port(void **state)
 	assert_false(otlp_url_same_origin(&a, &b));
 	assert_int_equal(otlp_url_parse(&b, "http://i/x", &why), 0);
 	assert_false(otlp_url_same_origin(&a, &b));
+	assert_int_equal(otlp_url_parse(&a, "http://[::1]:80/", &why), 0);
+	assert_int_equal(otlp_url_parse(&b, "http://[0:0:0::1]/x", &why), 0);
+	assert_true(otlp_url_same_origin(&a, &b));
 }
 
 int main(void)

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * Wires the parts, waits for a signal, tears down in the order of the data: kernel, workers,
- * metrics, exporter.
- */
+/* Wires the parts, waits for a signal, tears down in the order of the data. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -20,6 +17,7 @@
 #include "user/notify.h"
 #include "user/options.h"
 #include "user/probe.h"
+#include "user/queue_command.h"
 #include "user/worker.h"
 
 struct app {
@@ -64,13 +62,12 @@ static int app_start(struct app *a)
 /* Until a signal, the end of --duration, or the last interface is gone. */
 static int app_run(struct app *a)
 {
-	const struct timespec second = {.tv_sec = 1};
 	uint64_t begun_ns = clock_mono_ns(), now_ns, left_ns;
 	uint64_t duration_ns = a->options->duration_ms * 1000000ULL;
 	struct timespec wait;
 
 	for (;;) {
-		wait = second;
+		wait = (struct timespec){.tv_sec = 1};
 		now_ns = clock_mono_ns();
 		if (duration_ns) {
 			if (now_ns - begun_ns >= duration_ns)
@@ -110,10 +107,32 @@ static void app_stop(struct app *a)
 	ledger_print(&l, stderr);
 }
 
+static int app_watch(struct app *a)
+{
+	int err = app_start(a);
+	unsigned w;
+
+	if (!err) {
+		fprintf(stderr, "ringspan ready: watching %zu interface%s, keeping 1 flow in %llu\n",
+			a->options->interfaces_len, a->options->interfaces_len == 1 ? "" : "s",
+			(unsigned long long)a->options->sample_n);
+		notify_systemd("READY=1");
+		err = app_run(a);
+		app_stop(a);
+	}
+	for (w = 0; w < FLOW_MAX_WORKERS; w++)
+		worker_destroy(a->workers[w]);
+	meter_destroy(a->meter);
+	otlp_exporter_destroy(a->exporter);
+	otlp_encoder_destroy(a->encoder);
+	console_destroy(a->console);
+	probe_destroy(a->probe);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	struct app a = {};
-	unsigned w;
 	int err;
 
 	sigemptyset(&a.signals);
@@ -121,33 +140,11 @@ int main(int argc, char **argv)
 	sigaddset(&a.signals, SIGTERM);
 	sigaddset(&a.signals, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
-	err = options_parse(&a.options, argc, argv);
-	if (err)
+	if (options_parse(&a.options, argc, argv))
 		return EXIT_FAILURE;
 	log_set_level(a.options->verbosity);
-	if (a.options->command != OPTIONS_WATCH) {
-		log_error("queue: there is no queue on disk yet");
-		options_destroy(a.options);
-		return EXIT_FAILURE;
-	}
 	pthread_sigmask(SIG_BLOCK, &a.signals, NULL);
-	err = app_start(&a);
-	if (!err) {
-		fprintf(stderr,
-			"ringspan ready: watching %zu interface%s, keeping 1 flow in %llu\n",
-			a.options->interfaces_len, a.options->interfaces_len == 1 ? "" : "s",
-			(unsigned long long)a.options->sample_n);
-		notify_systemd("READY=1");
-		err = app_run(&a);
-		app_stop(&a);
-	}
-	for (w = 0; w < FLOW_MAX_WORKERS; w++)
-		worker_destroy(a.workers[w]);
-	meter_destroy(a.meter);
-	otlp_exporter_destroy(a.exporter);
-	otlp_encoder_destroy(a.encoder);
-	console_destroy(a.console);
-	probe_destroy(a.probe);
+	err = a.options->command == OPTIONS_WATCH ? app_watch(&a) : queue_command(a.options);
 	options_destroy(a.options);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
