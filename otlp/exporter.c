@@ -100,11 +100,42 @@ static int check_different(const struct otlp_exporter_opts *opts, char *error)
 	return 0;
 }
 
+static bool is_ours(const struct otlp_exporter_opts *opts, const struct otlp_wal_listing *l)
+{
+	for (size_t i = 0; i < opts->destinations_len; i++) {
+		const struct otlp_target *t = &opts->destinations[i].target[l->signal];
+		char name[128];
+
+		if (!t->url)
+			continue;
+		otlp_wal_dir_name(l->signal, t->url, name, sizeof(name));
+		if (!strcmp(l->name, t->queue_name ? t->queue_name : name))
+			return true;
+	}
+	return false;
+}
+
+static void tell_stray(void *ctx, const struct otlp_wal_listing *l)
+{
+	const struct otlp_exporter_opts *opts = ctx;
+	char sentence[OTLP_ERROR_CAP];
+
+	if (!l->requests || is_ours(opts, l) || !opts->event)
+		return;
+	snprintf(sentence, sizeof(sentence),
+		 "%.300s: %llu %s in the queue on disk, and no destination of this run is theirs: "
+		 "they are left alone",
+		 l->url, (unsigned long long)l->requests,
+		 l->requests == 1 ? "request waits" : "requests wait");
+	opts->event(opts->event_ctx, OTLP_EVENT_QUEUE, l->signal, sentence);
+}
+
 static int create(struct otlp_exporter **ret, const struct otlp_exporter_opts *opts, char *error)
 {
 	struct otlp_exporter *x = calloc(1, sizeof(*x));
 	const char *why = NULL;
 	int err = -ENOMEM;
+	bool in_use;
 
 	snprintf(error, OTLP_ERROR_CAP, "out of memory");
 	if (!x)
@@ -132,6 +163,9 @@ static int create(struct otlp_exporter **ret, const struct otlp_exporter_opts *o
 		if (err)
 			goto fail;
 	}
+	if (opts->queue_dir)
+		otlp_wal_dir_list(opts->queue_dir, tell_stray, (void *)(uintptr_t)opts, &in_use,
+				  &why);
 	*ret = x;
 	return 0;
 fail:

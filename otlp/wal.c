@@ -39,7 +39,7 @@ struct otlp_wal {
 	uint64_t tag; /* of the last segment */
 	struct wal_mark next; /* of the next record */
 	struct wal_mark synced; /* the same, after the last sync */
-	struct wal_cursor cursor;
+	struct wal_cursor cursor; /* segment 0: there is none yet */
 	char url[WAL_URL_CAP];
 };
 
@@ -75,6 +75,11 @@ static void drop_segments(struct otlp_wal *w, size_t from, size_t count)
 	for (size_t i = from; i < from + count; i++)
 		unlink_segment(w, w->segments.list[i].number);
 	wal_segments_remove(&w->segments, from, count);
+}
+
+static bool is_no_room(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT;
 }
 
 /* ---- opening ---- */
@@ -127,25 +132,42 @@ static int open_cursor(struct otlp_wal *w)
 }
 
 static int move_cursor(struct otlp_wal *w, uint64_t segment, uint64_t offset,
-		       const struct wal_mark *mark)
+		       const struct wal_mark *mark, bool is_durable)
 {
+	int err;
+
 	w->cursor = (struct wal_cursor){.sequence = w->cursor.sequence + 1,
 					.segment = segment,
 					.offset = offset,
 					.mark = *mark};
-	return wal_cursor_store(w->cursor_fd, &w->cursor);
+	err = wal_cursor_store(w->cursor_fd, &w->cursor);
+	if (!err && is_durable && fdatasync(w->cursor_fd))
+		err = -errno;
+	if (err)
+		w->cursor.sequence--; /* the next goes into the same slot: the other one is good */
+	return err;
+}
+
+/* Moves the cursor, and removes the first @count segments, which are wholly before it: not before
+ * it is durable, else after a power cut they would look lost. Only for want of room they go first.
+ */
+static int retire(struct otlp_wal *w, uint64_t segment, uint64_t offset, struct wal_mark mark,
+		  size_t count)
+{
+	int err = move_cursor(w, segment, offset, &mark, count > 0);
+
+	if (!count || (err && !is_no_room(err)))
+		return err;
+	drop_segments(w, 0, count);
+	return err ? move_cursor(w, segment, offset, &mark, true) : 0;
 }
 
 /* Nothing waits any more: the log begins anew with the segment to come. */
-static int drop_all(struct otlp_wal *w)
+static int retire_all(struct otlp_wal *w)
 {
-	int err = move_cursor(w, w->last_segment + 1, WAL_HEAD, &w->next);
-
-	if (!err && fdatasync(w->cursor_fd))
-		err = -errno;
-	drop_segments(w, 0, w->segments.len);
+	w->is_open = false;
 	w->synced = w->next;
-	return err;
+	return retire(w, w->last_segment + 1, WAL_HEAD, w->next, w->segments.len);
 }
 
 static int recover(struct otlp_wal *w, const struct otlp_wal_opts *opts,
@@ -168,13 +190,10 @@ static int recover(struct otlp_wal *w, const struct otlp_wal_opts *opts,
 	w->next = w->synced = s.next;
 	*ret_damage = s.damage;
 	if (!s.requests && w->segments.len)
-		return drop_all(w);
-	if (s.is_cursor_moved) {
-		err = move_cursor(w, s.cursor.segment, s.cursor.offset, &s.cursor.mark);
-		if (!err && fdatasync(w->cursor_fd))
-			err = -errno;
-	}
-	return err;
+		return retire_all(w);
+	if (!s.is_cursor_moved)
+		return 0;
+	return move_cursor(w, s.cursor.segment, s.cursor.offset, &s.cursor.mark, true);
 }
 
 int otlp_wal_open(struct otlp_wal **ret, const struct otlp_wal_opts *opts,
@@ -322,11 +341,9 @@ int otlp_wal_append(struct otlp_wal *w, const uint8_t *data, size_t size, size_t
 	h.body_crc = crc32c(0, data, size);
 	err = try_append(w, &h, data, ret);
 	/* a segment that is not full is kept when all in it is done; here its room is wanted */
-	if ((err == -ENOSPC || err == -EDQUOT) && w->segments.len && w->cursor.sequence &&
-	    w->cursor.mark.number == w->next.number) {
-		drop_all(w);
+	if (is_no_room(err) && w->segments.len && w->cursor.segment &&
+	    w->cursor.mark.number == w->next.number && !retire_all(w))
 		err = try_append(w, &h, data, ret);
-	}
 	return err;
 }
 
@@ -346,6 +363,7 @@ static void give_up(struct otlp_wal *w)
 		}
 		if (g->bytes > g->synced && !ftruncate(g->fd, (off_t)g->synced))
 			g->bytes = g->synced;
+		g->synced = g->bytes; /* if not cut, void */
 		close(g->fd);
 		g->fd = -1;
 	}
@@ -443,15 +461,14 @@ out:
 
 int otlp_wal_ack(struct otlp_wal *w, const struct otlp_wal_pos *pos)
 {
-	struct wal_cursor *c = &w->cursor;
+	const struct wal_cursor *c = &w->cursor;
 	const struct wal_segment *g;
 	struct wal_mark mark;
 	uint64_t end;
 	size_t done = 0;
 	int err;
 
-	if (c->sequence &&
-	    (pos->segment < c->segment || (pos->segment == c->segment && pos->offset < c->offset)))
+	if (pos->segment < c->segment || (pos->segment == c->segment && pos->offset < c->offset))
 		return 0;
 	g = find_segment(w, pos->segment);
 	if (!g || pos->offset < WAL_HEAD || pos->offset >= g->bytes)
@@ -461,17 +478,10 @@ int otlp_wal_ack(struct otlp_wal *w, const struct otlp_wal_pos *pos)
 		return err;
 	if (mark.number == w->next.number &&
 	    (!w->is_open || last_segment(w)->bytes >= w->segment_bytes / DONE_PART))
-		return drop_all(w);
-	err = move_cursor(w, pos->segment, end, &mark);
-	while (done < w->segments.len && w->segments.list[done].number < pos->segment)
+		return retire_all(w);
+	while (w->segments.list[done].number < pos->segment)
 		done++;
-	if (done) {
-		/* else, after a power cut, what was removed would look lost */
-		if (!err && fdatasync(w->cursor_fd))
-			err = -errno;
-		drop_segments(w, 0, done);
-	}
-	return err;
+	return retire(w, pos->segment, end, mark, done);
 }
 
 /* ---- reading ---- */

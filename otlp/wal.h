@@ -65,8 +65,8 @@ int otlp_wal_sync(struct otlp_wal *w);
 
 /* Everything up to and including the record at @pos is done: it is not found again, except after a
  * power cut soon after, and segments before it are removed. What was acknowledged already is
- * ignored. -EINVAL: there is no such record; else the cursor could not be written, so that the
- * records may be found again, but room is freed all the same. */
+ * ignored. -EINVAL: there is no such record. Other errors: the cursor could not be written, the
+ * records may be found again; a later call makes up for it. */
 int otlp_wal_ack(struct otlp_wal *w, const struct otlp_wal_pos *pos);
 
 /* A copy of the body from malloc. Any thread, for a record that is not acknowledged yet.

@@ -219,6 +219,11 @@ static void take_record(void *ctx, const struct otlp_wal_record *r)
 		l->newest_unix_ns = r->queued_unix_ns;
 }
 
+struct urls { /* of a listing */
+	char whole[WAL_URL_CAP];
+	char shown[WAL_URL_CAP];
+};
+
 /* Cuts off the query and takes out the user: both may be secrets. */
 static void redact(char *url)
 {
@@ -245,7 +250,7 @@ static enum otlp_signal signal_of_name(const char *name)
 }
 
 /* 0; 1: it is no log; -errno. */
-static int list_log(int dir_fd, bool is_live, struct otlp_wal_listing *l, char url[WAL_URL_CAP])
+static int list_log(int dir_fd, bool is_live, struct otlp_wal_listing *l, struct urls *urls)
 {
 	struct wal_survey s = {
 		.mode = is_live ? WAL_LOOK_LIVE : WAL_LOOK, .found = take_record, .ctx = l};
@@ -254,14 +259,14 @@ static int list_log(int dir_fd, bool is_live, struct otlp_wal_listing *l, char u
 	s.folder_fd = openat(dir_fd, l->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s.folder_fd < 0)
 		return errno == ENOTDIR || errno == ENOENT || errno == ELOOP ? 1 : -errno;
-	about = wal_about_load(s.folder_fd, &l->signal, url);
+	about = wal_about_load(s.folder_fd, &l->signal, urls->whole);
 	if (about == -EBADMSG) {
 		/* cut off while it was created, or damaged: the next start writes it anew */
-		url[0] = '\0';
+		urls->whole[0] = '\0';
 		l->signal = signal_of_name(l->name);
-	} else if (!about) {
-		redact(url);
 	}
+	strcpy(urls->shown, urls->whole);
+	redact(urls->shown);
 	err = about == -EBADMSG ? 0 : about;
 	if (!err)
 		err = wal_survey(&s);
@@ -286,7 +291,7 @@ int otlp_wal_dir_list(const char *path, otlp_wal_list_fn fn, void *ctx, bool *re
 		      const char **why)
 {
 	struct otlp_wal_listing l;
-	char url[WAL_URL_CAP];
+	struct urls urls = {0};
 	struct names names = {0};
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
 
@@ -300,12 +305,13 @@ int otlp_wal_dir_list(const char *path, otlp_wal_list_fn fn, void *ctx, bool *re
 	if (!err)
 		*ret_in_use = is_in_use(fd);
 	for (size_t i = 0; i < names.len && !err; i++) {
-		l = (struct otlp_wal_listing){.name = names.list[i], .url = url};
-		err = list_log(fd, *ret_in_use, &l, url);
+		l = (struct otlp_wal_listing){
+			.name = names.list[i], .url = urls.shown, .whole_url = urls.whole};
+		err = list_log(fd, *ret_in_use, &l, &urls);
 		if (err == -ENOENT && !*ret_in_use) {
 			/* a start meanwhile took over */
-			l = (struct otlp_wal_listing){.name = names.list[i], .url = url};
-			err = list_log(fd, true, &l, url);
+			l.requests = l.items = 0;
+			err = list_log(fd, true, &l, &urls);
 		}
 		if (!err)
 			fn(ctx, &l);

@@ -16,6 +16,7 @@ int otlp_wal_dir_open(int *ret_fd, const char *path, const char **why);
 struct otlp_wal_listing {
 	const char *name;
 	const char *url; /* without query and user, which may be secrets; "": unknown */
+	const char *whole_url; /* with them: not to be shown */
 	enum otlp_signal signal;
 	uint64_t requests, items;
 	uint64_t bytes; /* on disk */

@@ -308,7 +308,7 @@ static void rewrite_head(struct walk *w, const struct wal_segment *g)
 					.signal = w->s->signal,
 					.segment = g->number,
 					.tag = g->tag,
-					.mark = w->is_known ? w->mark : g->mark};
+					.mark = w->mark};
 	uint8_t buf[WAL_HEAD];
 
 	w->s->damage.bytes += g->bytes < WAL_HEAD ? g->bytes : WAL_HEAD;
@@ -397,7 +397,9 @@ static int walk_segment(struct walk *w, struct wal_segment *g, bool is_last)
 
 	if (fd < 0)
 		return fd;
-	if (!has_cursor && g->has_head) {
+	/* where the header is lost, its first record tells: what is missing before that counts
+	 * here, since between header and record there may be no place for a HOLE */
+	if (!has_cursor) {
 		if (w->is_known && g->mark.number > w->mark.number)
 			take_gap(w, g);
 		w->mark = g->mark;
@@ -462,9 +464,17 @@ static int prepare(struct walk *w)
 	}
 	wal_segments_remove(all, kept, all->len - kept);
 	for (size_t i = kept; i-- > 0;) {
-		all->list[i].limit = limit;
-		if (all->list[i].mark.number < limit)
-			limit = all->list[i].mark.number;
+		struct wal_segment *g = &all->list[i];
+
+		g->limit = limit;
+		if (g->mark.number >= limit) {
+			/* all in it was written again later */
+			if (s->mode == WAL_REPAIR)
+				unlink_segment(s, g->number);
+			wal_segments_remove(all, i, 1);
+		} else {
+			limit = g->mark.number;
+		}
 	}
 	return 0;
 }

@@ -78,6 +78,27 @@ grep -q ' 0 left$' "$dir/send.out" || fail "queue send: $(cat "$dir/send.out")"
 "$ringspan" queue send "$dir/queue3" | grep -q 'nothing waits' || fail "queue send: not empty"
 say "$(cat "$dir/send.out")"
 
+# ---- two destinations, each with its own queue; several servers need to be named ----
+
+url_of_nobody
+ringspan_start fourth in --interface va --xdp-mode native --exporter otlp --otlp-endpoint "$url" \
+	--otlp-endpoint "$url/other" --otlp-endpoint "http://127.0.0.2:$port" \
+	--queue-dir "$dir/queue4" --shutdown-timeout 0.2
+replay out vb "$capture"
+ringspan_stop fourth
+grep -q '^spans_otlp/3 ' "$dir/fourth.err" || fail "no ledger row for the third destination"
+[ "$("$ringspan" queue ls "$dir/queue4" | grep -c '^traces ')" = 3 ] || fail "queue ls: not three queues of traces"
+rc=0
+"$ringspan" queue send "$dir/queue4" 2>"$dir/several.err" || rc=$?
+[ "$rc" = 1 ] && grep -q 'several servers' "$dir/several.err" || fail "queue send to several: $(cat "$dir/several.err")"
+sink_start fourth-sink in --listen "127.0.0.1:$port"
+in_ns in "$ringspan" queue send "$dir/queue4" --otlp-endpoint "$url" --otlp-endpoint "$url/other" \
+	--duration 60 >"$dir/send4.out" 2>"$dir/send4.err" || fail "queue send: $(cat "$dir"/send4.*)"
+sink_stop fourth-sink
+[ "$(spans_in fourth-sink)" = $((2 * flows)) ] || fail "$(spans_in fourth-sink) flows arrived for two destinations"
+grep -q 'they are left alone' "$dir/send4.err" || fail "queue send: says nothing of the third"
+[ "$(items_of "$dir/queue4" traces)" = "$flows" ] || fail "the third queue is not as it was"
+
 # ---- directories that cannot be used ----
 
 refused() { # DIRECTORY WHAT-IT-SAYS
@@ -96,4 +117,4 @@ mkdir "$dir/ro" && mount -t tmpfs -o ro tmpfs "$dir/ro"
 refused "$dir/ro" 'read-only\|Read-only'
 echo file >"$dir/file"
 refused "$dir/file" 'directory'
-refused "$dir/no/such/place" 'No such\|does not exist'
+refused "$dir/no/such/place" 'no such directory'

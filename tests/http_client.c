@@ -58,6 +58,9 @@ struct otlp_http_attempt post_to(const struct fault_step *step)
 	struct otlp_http *h = client(fault_url(f));
 	struct otlp_http_attempt a = post(h);
 
+	/* On a new connection there is nothing that would be sent twice. */
+	assert_int_equal(fault_connections(f), 1);
+	assert_true(fault_requests(f) <= 1);
 	otlp_http_destroy(h);
 	fault_stop(f);
 	return a;

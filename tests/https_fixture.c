@@ -45,8 +45,8 @@ void https_need_certs(void)
 
 const char *https_cert(const char *name)
 {
-	static char paths[8][64];
-	static unsigned next;
+	static _Thread_local char paths[8][64];
+	static _Thread_local unsigned next;
 	char *path = paths[next++ % 8];
 
 	if (!name)

@@ -3,11 +3,17 @@
 
 official_protobuf.py DIR...          every DIR/{traces,metrics,logs}-*.bin is one request body
 official_protobuf.py --same DIR DIR  the same, and files of one name are equal messages
+official_protobuf.py --make DIR      writes such files, as another encoder makes them: every kind of
+                                     metric, several resources and scopes, unknown fields
+official_protobuf.py --pieces DIR PIECES LIMIT
+                                     the files PIECES/NAME.0.bin, NAME.1.bin ... are DIR/NAME.bin
+                                     split into pieces of at most LIMIT bytes
 
-Each body must decode, hold no field that the definitions do not know, at any depth, not be empty,
+Of the first two, each body must decode, hold no field that the definitions do not know, at any depth, not be empty,
 and keep the rules that decoding does not check. Prints the counts; the first fault ends it with 1.
 """
 import pathlib
+import random
 import sys
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -97,7 +103,122 @@ def read_all(folder):
     return found
 
 
+def unknown_field(number):
+    """A field that no definition knows: a varint, 8 bytes, a text, 4 bytes, or a group."""
+    def varint(value):
+        out = b""
+        while value > 0x7f:
+            out, value = out + bytes([value & 0x7f | 0x80]), value >> 7
+        return out + bytes([value])
+
+    kind = random.choice([0, 1, 2, 3, 5])
+    body = {0: varint(random.getrandbits(64)), 1: b"8 bytes!", 2: b"\x04text",
+            3: varint(7 << 3) + b"\x05" + varint(number << 3 | 4), 5: b"4444"}[kind]
+    return varint(number << 3 | kind) + body
+
+
+def is_repeated(field):
+    new = getattr(field, "is_repeated", None)
+    return field.label == FieldDescriptor.LABEL_REPEATED if new is None else new
+
+
+def fill(message, depth=0):
+    """Sets any of a message's fields, as deep as they go."""
+    for field in message.DESCRIPTOR.fields:
+        inner = depth + 1
+        if field.type == FieldDescriptor.TYPE_MESSAGE:
+            if inner > 9 or random.random() < 0.2:
+                continue
+            if is_repeated(field):
+                for _ in range(random.randrange(5 if depth < 5 else 3)):
+                    fill(getattr(message, field.name).add(), inner)
+            else:
+                getattr(message, field.name).SetInParent()
+                fill(getattr(message, field.name), inner)
+            continue
+        values = {FieldDescriptor.CPPTYPE_STRING: b"bytes", FieldDescriptor.CPPTYPE_BOOL: True,
+                  FieldDescriptor.CPPTYPE_ENUM: 1, FieldDescriptor.CPPTYPE_DOUBLE: 0.5}
+        value = values.get(field.cpp_type, random.randrange(100))
+        if field.type == FieldDescriptor.TYPE_STRING:
+            value = "text é " * random.randrange(4)
+        if is_repeated(field):
+            getattr(message, field.name).extend([value] * random.randrange(4))
+        elif random.random() < 0.7:
+            setattr(message, field.name, value)
+    if depth and random.random() < 0.3:
+        message.MergeFromString(unknown_field(random.choice([100, 1000, 200000])))
+
+
+def make(folder):
+    random.seed(11)
+    pathlib.Path(folder).mkdir(exist_ok=True)
+    for number in range(60):
+        signal = list(REQUESTS)[number % 3]
+        request = REQUESTS[signal]()
+        while not list(leaves(request)):
+            request.Clear()
+            fill(request)
+        (pathlib.Path(folder) / f"{signal}-{number}.bin").write_bytes(request.SerializeToString())
+
+
+def without(message, field):
+    """The message's bytes but for one of its fields."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    copy.ClearField(field)
+    return copy.SerializeToString(deterministic=True)
+
+
+def leaves(request):
+    """Each item with all that stands around it, as bytes."""
+    names = {"Traces": ("resource_spans", "scope_spans", "spans"),
+             "Metrics": ("resource_metrics", "scope_metrics", "metrics"),
+             "Logs": ("resource_logs", "scope_logs", "log_records")}
+    signal = request.DESCRIPTOR.name.removeprefix("Export").removesuffix("ServiceRequest")
+    resources, scopes, items = names["Traces" if signal == "Trace" else signal]
+    for resource in getattr(request, resources):
+        for scope in getattr(resource, scopes):
+            around = (without(resource, scopes), without(scope, items))
+            for item in getattr(scope, items):
+                kind = item.WhichOneof("data") if items == "metrics" else None
+                if items != "metrics":
+                    yield around + (item.SerializeToString(deterministic=True),)
+                    continue
+                data = getattr(item, kind) if kind else None
+                for point in data.data_points if data else ():
+                    yield around + (without(item, kind), kind, without(data, "data_points"),
+                                    point.SerializeToString(deterministic=True))
+
+
+def check_pieces(folder, pieces, limit):
+    count = split = items = 0
+    for path in sorted(pathlib.Path(folder).glob("*.bin")):
+        parse = REQUESTS[path.name.split("-")[0]].FromString
+        expected, found = list(leaves(parse(path.read_bytes()))), []
+        for number in range(len(list(pathlib.Path(pieces).glob(f"{path.stem}.*.bin")))):
+            piece = (pathlib.Path(pieces) / f"{path.stem}.{number}.bin").read_bytes()
+            if len(piece) > limit:
+                raise Fault(f"{path.stem}.{number}: {len(piece)} bytes")
+            inside = list(leaves(parse(piece)))
+            if not inside:
+                raise Fault(f"{path.stem}.{number}: an empty request")
+            found += inside
+            count += 1
+        if found != expected:
+            raise Fault(f"{path}: {len(expected)} items, in pieces {len(found)} or others")
+        split += path.stat().st_size > limit
+        items += len(found)
+    if not split:
+        raise Fault(f"{folder}: nothing to split")
+    print(f"{folder}: {count} pieces have the {items} items of {split} requests that were too large,"
+          " and the others")
+
+
 def main(args):
+    if args[:1] == ["--make"]:
+        return make(args[1])
+    if args[:1] == ["--pieces"]:
+        return check_pieces(args[1], args[2], int(args[3]))
     same = args[:1] == ["--same"]
     folders = args[1:] if same else args
     if not folders or (same and len(folders) != 2):

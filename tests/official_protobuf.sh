@@ -3,8 +3,8 @@
 # official_protobuf - our requests, decoded by the official definitions of OTLP.
 #
 # Without arguments: random requests by our encoder and by nanopb's must decode, without unknown
-# fields, into equal messages. With folders: so must the request bodies in them decode
-# (official_protobuf.py).
+# fields, into equal messages; split into pieces, theirs and those of the official encoder must have
+# the same items. With folders: so must the request bodies in them decode (official_protobuf.py).
 # The definitions come from PyPI into a cache, once.
 set -euo pipefail
 
@@ -46,3 +46,10 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 "$samples" "$dir"
 check --same "$dir/ours" "$dir/reference"
+split() { # NAME LIMIT
+	"$build/tests/split_samples" "$2" "$dir/$1" "$dir/$1.pieces"
+	check --pieces "$dir/$1" "$dir/$1.pieces" "$2"
+}
+split ours 1000000
+check --make "$dir/official"
+split official 2000

@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
 	cat <<'U'
-Usage: sudo tests/run.sh [--label LABEL] [--no-vm] [--long] [CTEST OPTION...]
+Usage: sudo tests/run.sh [--label LABEL] [--no-vm] [--long] [--servers] [CTEST OPTION...]
 
 Installs what is missing (Debian 12), builds the dev preset (AddressSanitizer, UBSan, warnings are
 errors) and runs every test through CTest, whose summary comes last and whose exit code is this one's.
@@ -13,6 +13,8 @@ errors) and runs every test through CTest, whose summary comes last and whose ex
   --label LABEL   only tests of this kind: unit, kern, e2e, interop, vm
   --no-vm         leave out the tests on other kernels, which take an emulator (a package of 100 MB)
   --long          soaks, too: minutes more
+  --servers       build other people's servers first, once, which takes Go and about a quarter of an
+                  hour (RINGSPAN_BUILD_SERVERS=1 does so, too); tests with those not built are skipped
   --help          this text
 
 Further options go to ctest, for example -R test_encode.
@@ -30,6 +32,7 @@ while [ $# -gt 0 ]; do
 	--label) ctest_options+=(-L "^${2:?--label wants a name}\$") && shift 2 ;;
 	--no-vm) has_vm= && ctest_options+=(-LE '^vm$') && shift ;;
 	--long) export RINGSPAN_LONG_TESTS=1 && shift ;;
+	--servers) export RINGSPAN_BUILD_SERVERS=1 && shift ;;
 	--help | -h) usage && exit 0 ;;
 	*) ctest_options+=("$1") && shift ;;
 	esac
@@ -50,5 +53,9 @@ mkdir -p build
 	echo "tests/run.sh: the build failed" >&2
 	exit 1
 }
+if [ "${RINGSPAN_BUILD_SERVERS:-}" = 1 ]; then
+	echo "==> building other people's servers, unless they are built already"
+	tests/servers/build.sh || [ $? = 77 ]
+fi
 echo "==> testing"
 exec ctest --preset dev -j "$(nproc)" "${ctest_options[@]}"

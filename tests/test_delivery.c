@@ -391,6 +391,29 @@ static void test_delivery_queue_directory_has_one_user(void **state)
 	fixture_reset(&t);
 }
 
+/* Requests for a server that is no destination any more stay, and are spoken of. */
+static void test_delivery_speaks_of_what_is_left_alone(void **state)
+{
+	struct fixture t;
+	size_t i;
+
+	(void)state;
+	init_on_disk(&t, fault_closed_port());
+	fixture_start(&t);
+	fixture_submit(&t, OTLP_TRACES, "t1", 1);
+	wait_durable(&t, OTLP_TRACES);
+	otlp_exporter_stop(t.x, 0);
+	fixture_reset(&t);
+
+	init_on_disk(&t, fault_closed_port());
+	fixture_start(&t);
+	i = fixture_wait_told(&t, OTLP_EVENT_QUEUE);
+	assert_non_null(strstr(t.told.text[i], "/0: 1 request waits in the queue on disk, and no "
+					       "destination of this run is theirs"));
+	assert_int_equal(fixture_stats(&t, OTLP_TRACES).recovered, 0);
+	fixture_reset(&t);
+}
+
 #define on_disk(test) cmocka_unit_test_setup_teardown(test, make_dir, remove_dir)
 
 int main(void)
@@ -405,6 +428,7 @@ int main(void)
 		on_disk(test_delivery_disk_takes_what_memory_does_not),
 		on_disk(test_delivery_disk_queue_is_bounded),
 		on_disk(test_delivery_queue_directory_has_one_user),
+		on_disk(test_delivery_speaks_of_what_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,11 +129,20 @@ static void test_encode_limits_shorten_attribute_texts_only(void **state)
 
 static void test_encode_limits_of_logs_are_their_own(void **state)
 {
+	struct otlp_attr attrs[] = {three[0], three[1], three[2]};
+	struct otlp_log log = log_record;
 	struct otlp_limits l = none();
 
 	(void)state;
-	l.log_attrs = 1;
+	log.attrs = (struct otlp_attrs){attrs, 3};
+	/* what lies beside a number is no text's length */
+	memset(&attrs[1].value, 0xff, sizeof(attrs[1].value));
+	attrs[1].value.integer = 0;
 	l.log_value_chars = 3;
+	encode_assert_dump(&l, OTLP_LOGS, &log,
+			   HEAD_DUMP("2{1:3 5{1'a body is text of its own'}6{1'a'2{1'äöü'}}"
+				     "6{1'b'2{3:0 }}6{1'c'2{1'xyz'}}}"));
+	l.log_attrs = 1;
 	encode_assert_dump(&l, OTLP_LOGS, &log_record,
 			   HEAD_DUMP("2{1:3 5{1'a body is text of its own'}6{1'a'2{1'äöü'}}7:2 }"));
 }

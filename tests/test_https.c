@@ -215,6 +215,46 @@ static void test_https_client_certificate_is_shown(void **state)
 	https_stop(&s);
 }
 
+struct poster {
+	uint16_t port;
+	unsigned ok, connects;
+};
+
+static void *post_often(void *arg)
+{
+	struct poster *p = arg;
+	struct otlp_http *h = client("localhost", p->port, "ca.pem", "client");
+
+	for (int i = 0; i < 20; i++) {
+		struct otlp_http_attempt a = post(h);
+
+		p->ok += a.answer.kind == OTLP_ANSWER_OK;
+		p->connects += a.connects;
+	}
+	otlp_http_destroy(h);
+	return NULL;
+}
+
+static void test_https_clients_run_in_parallel(void **state)
+{
+	struct poster posters[4];
+	pthread_t threads[4];
+	struct https_server s;
+
+	(void)state;
+	https_start(&s, "good", "client-ca=%s/ca.pem");
+	for (size_t i = 0; i < 4; i++) {
+		posters[i] = (struct poster){.port = s.port};
+		assert_int_equal(pthread_create(&threads[i], NULL, post_often, &posters[i]), 0);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(posters[i].ok, 20);
+		assert_int_equal(posters[i].connects, 1);
+	}
+	https_stop(&s);
+}
+
 /* ---- who is not trusted, and why ---- */
 
 static void test_https_unknown_ca_is_named(void **state)
@@ -516,6 +556,7 @@ int main(void)
 		cmocka_unit_test(test_https_replaces_a_connection_that_went_away),
 		cmocka_unit_test(test_https_server_name_is_sent),
 		cmocka_unit_test(test_https_client_certificate_is_shown),
+		cmocka_unit_test(test_https_clients_run_in_parallel),
 		cmocka_unit_test(test_https_unknown_ca_is_named),
 		cmocka_unit_test(test_https_self_signed_is_named),
 		cmocka_unit_test(test_https_expired_is_named),

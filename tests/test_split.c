@@ -254,6 +254,20 @@ static void test_split_takes_groups_so_deep_and_no_deeper(void **state)
 	assert_false(check(OTLP_LOGS, data, sizeof(data), 1000));
 }
 
+static void test_split_takes_numbers_of_64_bits_and_no_more(void **state)
+{
+	uint8_t number[] = {15 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01};
+	uint8_t padded_key[] = {0x8a, 0x80, 0x80, 0x80, 0x00, 0x82, 0x00, 0x12, 0x00};
+
+	(void)state;
+	assert_true(check(OTLP_TRACES, number, sizeof(number), 1000));
+	number[10] = 0x02;
+	assert_false(check(OTLP_TRACES, number, sizeof(number), 1000));
+	number[10] = 0x81;
+	assert_false(check(OTLP_TRACES, number, sizeof(number), 1000));
+	assert_true(check(OTLP_TRACES, padded_key, sizeof(padded_key), 1000));
+}
+
 /* Of our own encoder: metrics are split between points. */
 static struct bytes encoded(enum otlp_signal signal, uint64_t seed, size_t len, size_t *items)
 {
@@ -444,6 +458,15 @@ static void test_split_keeps_metrics_of_unknown_kinds(void **state)
 	free(out.p);
 }
 
+static int refuse_piece(void *ctx, uint8_t *data, size_t size, size_t items)
+{
+	(void)ctx;
+	(void)size;
+	(void)items;
+	free(data);
+	return -EDQUOT;
+}
+
 static void test_split_ends_at_the_first_error(void **state)
 {
 	struct bytes b = even_request(10, 50);
@@ -452,6 +475,10 @@ static void test_split_ends_at_the_first_error(void **state)
 	int err = -ENOMEM;
 
 	(void)state;
+	assert_int_equal(otlp_split(OTLP_LOGS, b.p, b.len, b.len, refuse_piece, NULL, &too_large),
+			 -EDQUOT);
+	assert_int_equal(otlp_split(OTLP_LOGS, b.p, b.len, 500, refuse_piece, NULL, &too_large),
+			 -EDQUOT);
 	p.err = -ENOSPC;
 	assert_int_equal(otlp_split(OTLP_LOGS, b.p, b.len, p.limit, take_piece, &p, &too_large),
 			 -ENOSPC);
@@ -483,6 +510,7 @@ int main(void)
 		cmocka_unit_test(test_split_of_what_is_cut_anywhere_is_right_or_refused),
 		cmocka_unit_test(test_split_of_damaged_requests_is_right_or_refused),
 		cmocka_unit_test(test_split_takes_groups_so_deep_and_no_deeper),
+		cmocka_unit_test(test_split_takes_numbers_of_64_bits_and_no_more),
 		cmocka_unit_test(test_split_pieces_decode_to_what_was_encoded),
 		cmocka_unit_test(test_split_of_our_own_requests_loses_nothing),
 		cmocka_unit_test(test_split_fills_its_pieces),

@@ -126,28 +126,28 @@ int export_open_routes(struct otlp_exporter **ret, const struct options *o,
 		       const struct export_route *routes, size_t routes_len)
 {
 	struct otlp_destination *destinations = calloc(routes_len + 1, sizeof(*destinations));
-	struct otlp_header *headers[OTLP_SIGNAL_MAX] = {0};
-	struct otlp_target target[OTLP_SIGNAL_MAX];
+	struct otlp_header *headers;
+	size_t total = 0, i;
 	int err = -ENOMEM;
-	size_t i, s;
 
-	for (s = 0; s < OTLP_SIGNAL_MAX; s++) {
-		headers[s] = calloc(o->otlp[0][s].headers_len + 1, sizeof(*headers[s]));
-		if (!headers[s] || !destinations)
-			goto out;
-		target[s] = export_target(&o->otlp[0][s], headers[s]);
-	}
-	for (i = 0; i < routes_len; i++) {
+	for (i = 0; i < routes_len; i++)
+		total += o->otlp[routes[i].destination][routes[i].signal].headers_len;
+	headers = calloc(total + 1, sizeof(*headers));
+	if (!destinations || !headers)
+		goto out;
+	for (i = 0, total = 0; i < routes_len; i++) {
+		const struct options_target *from =
+			&o->otlp[routes[i].destination][routes[i].signal];
 		struct otlp_target *t = &destinations[i].target[routes[i].signal];
 
-		*t = target[routes[i].signal];
+		*t = export_target(from, &headers[total]);
 		t->url = routes[i].url;
 		t->queue_name = routes[i].queue_name;
+		total += from->headers_len;
 	}
 	err = export_create(ret, o, destinations, routes_len);
 out:
-	for (s = 0; s < OTLP_SIGNAL_MAX; s++)
-		free(headers[s]);
+	free(headers);
 	free(destinations);
 	return err;
 }

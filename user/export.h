@@ -12,8 +12,9 @@
 int export_open(struct otlp_encoder **ret_encoder, struct otlp_exporter **ret_exporter,
 		const struct options *o);
 
-/* A folder of the queue directory, to be sent with the settings of the first destination. */
+/* A folder of the queue directory, to be sent with the settings of a destination. */
 struct export_route {
+	size_t destination; /* index in options.otlp */
 	enum otlp_signal signal;
 	const char *url;
 	const char *queue_name;

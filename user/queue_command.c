@@ -27,11 +27,6 @@ struct queue_folders {
 	int err;
 };
 
-static int queue_url_len(const char *url)
-{
-	return (int)strcspn(url, "?"); /* behind it there may be a secret */
-}
-
 /* ---- ls ---- */
 
 static const char *queue_age(uint64_t unix_ns, char buf[32])
@@ -58,9 +53,9 @@ static void queue_print(void *ctx, const struct otlp_wal_listing *l)
 	char age[32];
 
 	*requests += l->requests;
-	printf("%-8s %9" PRIu64 " %10" PRIu64 " %8.1f MiB %8s  %.*s\n", queue_signals[l->signal],
+	printf("%-8s %9" PRIu64 " %10" PRIu64 " %8.1f MiB %8s  %s\n", queue_signals[l->signal],
 	       l->requests, l->items, (double)l->bytes / (1 << 20),
-	       queue_age(l->oldest_unix_ns, age), queue_url_len(l->url), l->url);
+	       queue_age(l->oldest_unix_ns, age), l->url);
 	if (l->damage.records)
 		printf("         %" PRIu64 " damaged requests, %" PRIu64
 		       " items, will be left out and counted\n",
@@ -103,7 +98,8 @@ static void queue_collect(void *ctx, const struct otlp_wal_listing *l)
 		return;
 	}
 	f->list = list;
-	list[f->len] = (struct export_route){l->signal, strdup(l->url), strdup(l->name)};
+	list[f->len] = (struct export_route){
+		.signal = l->signal, .url = strdup(l->whole_url), .queue_name = strdup(l->name)};
 	if (!list[f->len].url || !list[f->len].queue_name)
 		f->err = -ENOMEM;
 	f->len++;
@@ -139,35 +135,51 @@ static int queue_check_one_server(const struct queue_folders *f)
 		    !strncmp(f->list[i].url, f->list[0].url, len))
 			continue;
 		log_error("the queue holds requests for several servers (see ringspan queue ls): "
-			  "say where to send all of them with --otlp-endpoint");
+			  "name those to send to with --otlp-endpoint");
 		return -EINVAL;
 	}
 	return 0;
 }
 
-static int queue_address(struct queue_folders *f, const struct options *o)
+/* The destination that a folder is for; -1: none of those given. */
+static int queue_destination(const struct export_route *r, const struct options *o)
 {
 	size_t i;
 
+	for (i = 0; i < o->otlp_len; i++)
+		if (o->otlp[i][r->signal].url && !strcmp(o->otlp[i][r->signal].url, r->url))
+			return (int)i;
+	return o->otlp_len == 1 && o->otlp[0][r->signal].url ? 0 : -1;
+}
+
+/* Without an endpoint all goes where it was to go, with one all goes there, with several each gets
+ * its own. What is for nobody is left out, which the exporter tells. */
+static int queue_address(struct queue_folders *f, const struct options *o)
+{
+	size_t i, len = 0;
+
 	if (!o->otlp_given)
 		return queue_check_one_server(f);
-	if (o->otlp_len > 1) {
-		log_error("queue send takes one --otlp-endpoint: all goes there");
-		return -EINVAL;
-	}
 	for (i = 0; i < f->len; i++) {
-		const char *url = o->otlp[0][f->list[i].signal].url;
-		char *copy = url ? strdup(url) : NULL;
+		struct export_route *r = &f->list[i];
+		int destination = queue_destination(r, o);
+		char *url;
 
-		if (!copy) {
-			log_error("no endpoint for %s: give one with --otlp-endpoint",
-				  queue_signals[f->list[i].signal]);
-			return -EINVAL;
+		if (destination < 0) {
+			free((char *)r->queue_name);
+			free((char *)r->url);
+			continue;
 		}
-		free((char *)f->list[i].url);
-		f->list[i].url = copy;
+		r->destination = (size_t)destination;
+		url = strdup(o->otlp[destination][r->signal].url);
+		free((char *)r->url);
+		r->url = url;
+		f->list[len++] = *r;
+		if (!url)
+			f->err = -ENOMEM;
 	}
-	return 0;
+	f->len = len;
+	return f->err;
 }
 
 struct queue_sum {

@@ -30,8 +30,8 @@
 #define WORKER_ADVANCE_FLOWS 2048
 #define WORKER_SECOND_NS 1000000000ULL
 #define WORKER_PUBLISH_NS 50000000
-#define WORKER_BATCH_BYTES (512 * 1024)
-#define WORKER_LOGS_BYTES (64 * 1024)
+#define WORKER_ITEM_BYTES 1024 /* a span is half of it */
+#define WORKER_BATCH_BYTES_MIN (64 * 1024)
 
 struct worker {
 	struct worker_opts opts;
@@ -238,26 +238,32 @@ static int worker_create_table(struct worker *w)
 	return flow_table_create(&w->table, &opts, &ops);
 }
 
+static int worker_create_outbox(struct worker *w, struct outbox **ret, enum otlp_signal signal)
+{
+	const struct options_batch *batch = &w->opts.options->batch[signal];
+	struct outbox_opts opts = {
+	    .encoder = w->opts.encoder,
+	    .exporter = w->opts.exporter,
+	    .signal = signal,
+	    .max_items = batch->max_items,
+	    .max_bytes = batch->max_items * WORKER_ITEM_BYTES,
+	    .delay_ms = batch->delay_ms,
+	};
+
+	if (opts.max_bytes < WORKER_BATCH_BYTES_MIN)
+		opts.max_bytes = WORKER_BATCH_BYTES_MIN;
+	if (opts.max_bytes > OTLP_REQUEST_BYTES)
+		opts.max_bytes = OTLP_REQUEST_BYTES;
+	return outbox_create(ret, &opts);
+}
+
 static int worker_create_outboxes(struct worker *w)
 {
 	const struct options *o = w->opts.options;
-	struct outbox_opts spans = {
-	    .encoder = w->opts.encoder,
-	    .exporter = w->opts.exporter,
-	    .signal = OTLP_TRACES,
-	    .max_items = o->batch[OTLP_TRACES].max_items,
-	    .max_bytes = WORKER_BATCH_BYTES,
-	    .delay_ms = o->batch[OTLP_TRACES].delay_ms,
-	};
-	struct outbox_opts logs = spans;
-	int err = outbox_create(&w->spans, &spans);
+	int err = worker_create_outbox(w, &w->spans, OTLP_TRACES);
 
-	logs.signal = OTLP_LOGS;
-	logs.max_items = o->batch[OTLP_LOGS].max_items;
-	logs.max_bytes = WORKER_LOGS_BYTES;
-	logs.delay_ms = o->batch[OTLP_LOGS].delay_ms;
 	if (!err && o->has_logs)
-		err = outbox_create(&w->logs, &logs);
+		err = worker_create_outbox(w, &w->logs, OTLP_LOGS);
 	if (!err && w->spans && o->exemplars != OPTIONS_EXEMPLARS_ALWAYS_OFF)
 		err = exemplars_create(&w->exemplars, probe_interfaces(w->opts.probe) *
 							  FLOW_COUNTERS_PER_IF);

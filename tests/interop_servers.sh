@@ -1,0 +1,260 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Other people's servers take what ringspan sends, with gzip and without, and tell of the traffic
+# what the kernel counted: the OpenTelemetry Collector (also by TLS and mutual TLS), Jaeger and
+# Prometheus.
+#
+#   interop_servers.sh [collector] [jaeger] [prometheus]     all, if none is named
+#
+# They are programs from the cache that servers/build.sh fills; with RINGSPAN_BUILD_SERVERS=1 it is
+# called here.
+. "$(dirname "$0")/lib.sh"
+begin "$@"
+need curl openssl ss
+[ $# -gt 0 ] || set -- collector jaeger prometheus
+
+declare -A program
+for server in "$@"; do
+	if [ "${RINGSPAN_BUILD_SERVERS:-}" = 1 ]; then
+		rc=0 said=$("$tests/servers/build.sh" "$server" 2>&1) || rc=$?
+		[ "$rc" != 77 ] || skip "${said##*skipped: }"
+		[ "$rc" = 0 ] || fail "$said"
+	fi
+	program[$server]=$("$tests/servers/build.sh" --path "$server")
+	[ -x "${program[$server]}" ] ||
+		skip "$server is not built; with Go, and minutes: tests/servers/build.sh $server"
+done
+
+# ---- the link ----
+
+# Only what traffic.py sends travels over it; servers listen on localhost of the watched end.
+
+ns_add watch peer
+link_add_mute watch va peer vb
+ip -n watch addr add 10.77.1.1/24 dev va
+ip -n peer addr add 10.77.1.2/24 dev vb
+ip -n watch neigh replace 10.77.1.2 lladdr "$(mac_of peer vb)" dev va nud permanent
+ip -n peer neigh replace 10.77.1.1 lladdr "$(mac_of watch va)" dev vb nud permanent
+
+ask() { in_ns watch curl -sS --max-time 10 "$@"; }
+answers() { ask -o "$dir/answer" -f "$1" 2>/dev/null; } # URL
+
+server_start() { # SERVER OPTION…: in a folder of its own
+	local name=$1
+	shift
+	mkdir -p "$dir/$name"
+	spawn "$name" watch env -C "$dir/$name" "${program[$name]}" "$@"
+}
+
+server_stop() { # SERVER
+	kill -TERM "${pid_of[$1]}"
+	wait_exit "$1" 30
+}
+
+# What a server itself found worth complaining about.
+server_is_content() { # SERVER [WITHOUT]
+	! grep -E $'\t(warn|error|fatal)\t|level=(WARN|ERROR)|panic' "$dir/$1.err" |
+		grep -vE -- "${2:-^$}" >"$dir/complaints" ||
+		fail "$1 complains: $(head -n 3 "$dir/complaints")"
+}
+
+# ---- one run of ringspan ----
+
+bytes_sent() { # CASE: by the kernel's account of its open connections
+	in_ns watch ss -Htinp state established | tr '\n' ' ' | sed 's/users:/\n&/g' |
+		awk -v pid="pid=${pid_of[$1]}," 'index($0, pid) && match($0, /bytes_sent:[0-9]+/) {
+			sum += substr($0, RSTART + 11, RLENGTH - 11)} END {print sum + 0}'
+}
+
+enough_exports() { [ "$("${1}_exports" "$2")" -ge "$3" ]; } # SERVER CASE COUNT
+
+# A case is a service name, so that a server can tell the cases apart. Its endpoint and the rest
+# are in the environment. In sent[CASE] are the bytes that went to the server for each export that
+# it had until ringspan was stopped.
+declare -A sent
+run_case() { # SERVER CASE BEFORE AFTER: exports that have to be seen before and after the traffic
+	local server=$1 name=$2 so_far
+	OTEL_SERVICE_NAME=$name ringspan_start "$name" watch --interface va --interval 0.5 \
+		--sample 1/1 "${options[@]}"
+	wait_for 30 "$name: $server has a first export" enough_exports "$server" "$name" "$3"
+	so_far=$("${server}_exports" "$name")
+	in_ns watch "$py" "$tests/servers/traffic.py" peer 10.77.1.1 --out "$dir/$name.truth" \
+		>"$dir/traffic.log" 2>"$dir/traffic.err" || fail "$(cat "$dir/traffic.err")"
+	wait_for 30 "$name: $server has the traffic" \
+		enough_exports "$server" "$name" $((so_far + $4))
+	sent[$name]=$(bytes_sent "$name")
+	so_far=$("${server}_exports" "$name")
+	sent[$name]=$((so_far ? sent[$name] / so_far : 0))
+	ringspan_stop "$name"
+}
+
+check_case() { # SERVER CASE WHERE OPTION…
+	local server=$1 name=$2 where=$3
+	shift 3
+	in_ns watch "$py" "$tests/servers/ask_$server.py" "$where" --service "$name" --interface va \
+		--truth "$dir/$name.truth" --log "$dir/$name.err" "$@" >"$dir/$name.asked" 2>&1 ||
+		fail "$name: $(cat "$dir/$name.asked")"
+}
+
+gzip_is_smaller() { # CASE_PLAIN CASE_GZIP
+	[ $((sent[$2] * 2)) -lt "${sent[$1]}" ] && [ "${sent[$2]}" -gt 0 ] ||
+		fail "$2 sent ${sent[$2]} bytes an export, $1 ${sent[$1]}"
+}
+
+wrong_path_is_said() { # CASE
+	grep -q 'warning.*404' "$dir/$1.err" ||
+		fail "$1: the answer 404 is not said: $(cat "$dir/$1.err")"
+}
+
+# ---- the OpenTelemetry Collector ----
+
+certificates() { # FOLDER: ca.pem; server and client, .pem and .key
+	local name
+	(
+		cd "$1"
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+			-subj "/CN=ringspan test" -keyout ca.key -out ca.pem
+		for name in server client; do
+			openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+				-subj "/CN=$name" -keyout "$name.key" -out "$name.csr"
+			openssl x509 -req -in "$name.csr" -CA ca.pem -CAkey ca.key -CAcreateserial \
+				-days 2 -extfile <(echo "subjectAltName=DNS:localhost") -out "$name.pem"
+		done
+	) >"$dir/openssl.log" 2>&1 || fail "openssl: $(tail -n 3 "$dir/openssl.log")"
+}
+
+collector_exports() { # CASE
+	grep -c "\"stringValue\":\"$1\".*\"xdp.packets.rate\"" "$dir/collector/received.jsonl" || :
+}
+
+collector_case() { # CASE BASE_URL
+	OTEL_EXPORTER_OTLP_ENDPOINT=$2 run_case collector "$1" 1 2
+	check_case collector "$1" "$dir/collector/received.jsonl" ${has_logs:+--logs}
+	say "Collector: $1: every span, point${has_logs:+ and log record} as sent"
+}
+
+# The server side of TLS, by a client other than ours.
+collector_wants_certificates() {
+	local tls=(--cacert "$dir/collector/ca.pem" -o /dev/null -w '%{http_code}'
+		-H 'Content-Type: application/x-protobuf' --data-binary "")
+	local client=(--cert "$dir/collector/client.pem" --key "$dir/collector/client.key")
+	[ "$(ask "${tls[@]}" https://localhost:4319/v1/traces)" = 200 ] || fail "no TLS at 4319"
+	[ "$(ask "${tls[@]}" "${client[@]}" https://localhost:4320/v1/traces)" = 200 ] ||
+		fail "no mutual TLS at 4320"
+	! ask "${tls[@]}" https://localhost:4320/v1/traces >"$dir/answer" 2>&1 ||
+		fail "mutual TLS without a client's certificate: $(cat "$dir/answer")"
+}
+
+test_collector() {
+	local base=http://127.0.0.1:4318 tls=$dir/collector options=(--exporter otlp) has_logs=
+	! "$ringspan" --help | grep -q -- '--logs' || { options+=(--logs) && has_logs=1; }
+	mkdir -p "$tls"
+	certificates "$tls"
+	server_start collector --config "$tests/servers/collector/config.yaml"
+	wait_for 60 "the Collector is ready" grep -qs 'Everything is ready' "$dir/collector.err"
+
+	OTEL_EXPORTER_OTLP_COMPRESSION=none collector_case collector-none "$base"
+	OTEL_EXPORTER_OTLP_COMPRESSION=gzip collector_case collector-gzip "$base"
+	gzip_is_smaller collector-none collector-gzip
+
+	OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=$base/v1/spans OTEL_EXPORTER_OTLP_ENDPOINT=$base \
+		run_case collector collector-404 1 2
+	check_case collector collector-404 "$tls/received.jsonl" --lost traces
+	wrong_path_is_said collector-404
+	say "Collector: a wrong path for spans: said, counted, metrics unharmed"
+
+	export OTEL_EXPORTER_OTLP_CERTIFICATE=$tls/ca.pem
+	collector_case collector-tls https://localhost:4319
+	OTEL_EXPORTER_OTLP_COMPRESSION=gzip OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=$tls/client.pem \
+		OTEL_EXPORTER_OTLP_CLIENT_KEY=$tls/client.key \
+		collector_case collector-mtls https://localhost:4320
+	unset OTEL_EXPORTER_OTLP_CERTIFICATE
+	server_is_content collector
+	collector_wants_certificates
+	server_stop collector
+}
+
+# ---- Jaeger ----
+
+jaeger_url=http://127.0.0.1:16686
+jaeger_exports() { # CASE: whether it knows the service
+	ask "$jaeger_url/api/services" | grep -c "\"$1\"" || :
+}
+
+test_jaeger() {
+	local base=http://127.0.0.1:4318 compression options=()
+	server_start jaeger --config "$tests/servers/jaeger/config.yaml"
+	wait_for 60 "Jaeger is ready" answers "$jaeger_url/api/services"
+
+	for compression in none gzip; do
+		OTEL_EXPORTER_OTLP_COMPRESSION=$compression \
+			OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=$base/v1/traces \
+			run_case jaeger "jaeger-$compression" 0 1
+		check_case jaeger "jaeger-$compression" "$jaeger_url"
+		say "Jaeger: $compression: every flow a trace, found by attributes, without warnings"
+	done
+	gzip_is_smaller jaeger-none jaeger-gzip
+
+	OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=$base/api/traces run_case jaeger jaeger-404 0 0
+	check_case jaeger jaeger-404 "$jaeger_url" --lost traces
+	wrong_path_is_said jaeger-404
+	say "Jaeger: a wrong path: said and counted"
+	server_is_content jaeger 'ui assets not embedded'
+	server_stop jaeger
+}
+
+# ---- Prometheus ----
+
+prometheus_url=http://127.0.0.1:9090
+prometheus_exports() { # CASE
+	ask -G "$prometheus_url/api/v1/query" --data-urlencode \
+		"query=max(count_over_time(xdp_packets_rate_per_second{job=\"$1\"}[1h]))" |
+		sed -n 's/.*"value":\[[^,]*,"\([0-9]*\)".*/\1/p' | grep . || echo 0
+}
+
+# By its own count of requests and samples: all were taken.
+prometheus_refused_nothing() {
+	local own=$dir/prometheus.metrics requests='^prometheus_http_requests_total\{code='
+	local samples='^prometheus_tsdb_(out_of_order|out_of_bound|too_old)_samples_total'
+	ask "$prometheus_url/metrics" >"$own"
+	grep -qE "$requests"'"200",handler="/api/v1/otlp/v1/metrics"\}' "$own" ||
+		fail "Prometheus counts no OTLP request"
+	! grep -E "$requests"'"[345].*otlp|'"$samples.* [1-9]" "$own" ||
+		fail "Prometheus refused something"
+}
+
+test_prometheus() {
+	local otlp=$prometheus_url/api/v1/otlp compression options=()
+	server_start prometheus --config.file "$tests/servers/prometheus/config.yaml" \
+		--web.enable-otlp-receiver --web.listen-address "${prometheus_url#http://}" \
+		--storage.tsdb.path .
+	wait_for 60 "Prometheus is ready" answers "$prometheus_url/-/ready"
+
+	for compression in none gzip; do
+		OTEL_EXPORTER_OTLP_COMPRESSION=$compression \
+			OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=$otlp/v1/metrics \
+			run_case prometheus "prometheus-$compression" 1 2
+		check_case prometheus "prometheus-$compression" "$prometheus_url"
+		say "Prometheus: $compression: every series by its name, as the kernel counted"
+	done
+	gzip_is_smaller prometheus-none prometheus-gzip
+
+	OTEL_TRACES_EXPORTER=none OTEL_EXPORTER_OTLP_ENDPOINT=$otlp \
+		run_case prometheus prometheus-base 1 2
+	check_case prometheus prometheus-base "$prometheus_url"
+	prometheus_refused_nothing
+	say "Prometheus: its base URL serves as well; nothing was refused"
+
+	# what one tries first
+	OTEL_TRACES_EXPORTER=none OTEL_EXPORTER_OTLP_ENDPOINT=$prometheus_url \
+		run_case prometheus prometheus-404 0 0
+	check_case prometheus prometheus-404 "$prometheus_url" --lost metrics
+	wrong_path_is_said prometheus-404
+	say "Prometheus: a wrong path: said and counted"
+	server_is_content prometheus
+	server_stop prometheus
+}
+
+for server in "$@"; do
+	"test_$server"
+done

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A disk that fails, at every call, and the worst power cut: beside the real files stands a copy of
+ * what a disk must have kept, which is what fdatasync() and fsync() were called for, and no more.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "tests/wal_fixture.h"
+
+/* ---- the disk ---- */
+
+#define FILES 256
+
+struct kept { /* by inode */
+	ino_t inode;
+	uint8_t *data;
+	size_t size;
+};
+
+struct disk {
+	unsigned calls; /* so far, of those that can fail */
+	unsigned fail_from, fail_to; /* these fail, the first being 1 */
+	int error;
+	struct kept files[FILES];
+	size_t files_len;
+	struct { /* names in the folder */
+		char name[32];
+		ino_t inode;
+	} names[64];
+	size_t names_len;
+};
+static struct disk disk;
+
+static bool fails(bool takes_room)
+{
+	if (disk.error == ENOSPC && !takes_room)
+		return false;
+	disk.calls++;
+	if (disk.calls < disk.fail_from || disk.calls > disk.fail_to)
+		return false;
+	errno = disk.error;
+	return true;
+}
+
+static void keep_file(int fd, const struct stat *st)
+{
+	struct kept *k = disk.files;
+	char path[32];
+	int reader;
+
+	while (k < disk.files + disk.files_len && k->inode != st->st_ino)
+		k++;
+	if (k == disk.files + disk.files_len) {
+		assert_in_range(disk.files_len++, 0, FILES - 1);
+		k->inode = st->st_ino;
+	}
+	free(k->data);
+	k->size = (size_t)st->st_size;
+	k->data = malloc(k->size + 1);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd); /* it may be open for writing only */
+	reader = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(reader, k->data, k->size, 0), k->size);
+	close(reader);
+}
+
+static void keep_names(int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fdopendir(fd);
+	struct dirent *e;
+
+	disk.names_len = 0;
+	while ((e = readdir(dir))) {
+		if (e->d_type != DT_REG)
+			continue;
+		snprintf(disk.names[disk.names_len].name, 32, "%.31s", e->d_name);
+		disk.names[disk.names_len].inode = e->d_ino;
+		assert_in_range(disk.names_len++, 0, 63);
+	}
+	closedir(dir);
+}
+
+static int sync_to_disk(int fd)
+{
+	struct stat st;
+
+	if (fails(false))
+		return -1;
+	assert_int_equal(fstat(fd, &st), 0);
+	if (S_ISREG(st.st_mode))
+		keep_file(fd, &st);
+	else
+		keep_names(fd);
+	return 0;
+}
+
+static void disk_reset(void)
+{
+	for (size_t i = 0; i < disk.files_len; i++)
+		free(disk.files[i].data);
+	disk = (struct disk){.error = EIO};
+}
+
+/* What the power cut leaves. */
+static void disk_image(struct wal_image *ret)
+{
+	ret->len = 0;
+	for (size_t i = 0; i < disk.names_len; i++) {
+		struct wal_file *file = &ret->files[ret->len++];
+
+		snprintf(file->name, sizeof(file->name), "%s", disk.names[i].name);
+		file->size = 0;
+		file->data = calloc(1, 1 << 16);
+		for (size_t k = 0; k < disk.files_len; k++) {
+			if (disk.files[k].inode != disk.names[i].inode)
+				continue;
+			file->size = disk.files[k].size;
+			assert_in_range(file->size, 0, 1 << 16);
+			memcpy(file->data, disk.files[k].data, file->size);
+		}
+	}
+}
+
+int __wrap_fdatasync(int fd);
+int __wrap_fsync(int fd);
+ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t at);
+ssize_t __real_pwrite(int fd, const void *data, size_t size, off_t at);
+ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int len, off_t at);
+ssize_t __real_pwritev(int fd, const struct iovec *iov, int len, off_t at);
+int __wrap_ftruncate(int fd, off_t size);
+int __real_ftruncate(int fd, off_t size);
+int __wrap_unlinkat(int dir_fd, const char *name, int flags);
+int __real_unlinkat(int dir_fd, const char *name, int flags);
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
+int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
+int __wrap_openat(int dir_fd, const char *name, int flags, ...);
+int __real_openat(int dir_fd, const char *name, int flags, ...);
+
+int __wrap_fdatasync(int fd)
+{
+	return sync_to_disk(fd);
+}
+
+int __wrap_fsync(int fd)
+{
+	return sync_to_disk(fd);
+}
+
+ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t at)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return fails(at + (off_t)size > st.st_size) ? -1 : __real_pwrite(fd, data, size, at);
+}
+
+/* Fails as a full disk does: half of it fits. */
+ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int len, off_t at)
+{
+	size_t half = iov[1].iov_len / 2;
+
+	if (!fails(true))
+		return __real_pwritev(fd, iov, len, at);
+	if (disk.error != ENOSPC)
+		return -1;
+	return __real_pwritev(fd, (struct iovec[]){iov[0], {iov[1].iov_base, half}}, len, at);
+}
+
+int __wrap_ftruncate(int fd, off_t size)
+{
+	return fails(false) ? -1 : __real_ftruncate(fd, size);
+}
+
+int __wrap_unlinkat(int dir_fd, const char *name, int flags)
+{
+	return fails(false) ? -1 : __real_unlinkat(dir_fd, name, flags);
+}
+
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+	return fails(true) ? -1 : __real_renameat(from_fd, from, to_fd, to);
+}
+
+/* Only what creates or writes can fail. */
+int __wrap_openat(int dir_fd, const char *name, int flags, ...)
+{
+	mode_t mode = 0;
+	va_list args;
+
+	if (flags & O_CREAT) {
+		va_start(args, flags);
+		mode = va_arg(args, mode_t);
+		va_end(args);
+		if (fails(true))
+			return -1;
+	}
+	return __real_openat(dir_fd, name, flags, mode);
+}
+
+/* ---- a queue as it uses the log ---- */
+
+enum where {
+	HELD, /* in memory only */
+	WRITTEN,
+	SYNCED
+};
+
+struct user {
+	struct wal_fixture *f;
+	struct otlp_wal *w;
+	enum where where[WAL_TEST_MAX];
+	unsigned next; /* id to come */
+	unsigned acked; /* ids before this are done */
+	unsigned fail_from, fail_to; /* calls, for messages */
+	bool is_eager; /* acknowledges what is not synced yet */
+};
+
+static void user_append(struct user *u)
+{
+	u->next++;
+	/* in order: what is held back goes first */
+	for (unsigned id = u->acked; id < u->next; id++) {
+		if (u->where[id] != HELD)
+			continue;
+		if (wal_fixture_append(u->f, u->w, id))
+			return;
+		u->where[id] = WRITTEN;
+	}
+}
+
+static void user_sync(struct user *u)
+{
+	int err = otlp_wal_sync(u->w);
+
+	for (unsigned id = 0; id < u->next; id++)
+		if (u->where[id] == WRITTEN)
+			u->where[id] = err ? HELD : SYNCED;
+}
+
+static void user_ack(struct user *u)
+{
+	if (u->acked == u->next || u->where[u->acked] == HELD ||
+	    (u->where[u->acked] == WRITTEN && !u->is_eager))
+		return;
+	wal_fixture_check_record(u->w, &u->f->put[u->acked]);
+	otlp_wal_ack(u->w, &u->f->put[u->acked].pos);
+	u->acked++;
+}
+
+/* Found is a run of ids that begins with or before the first that is not done, and has all that
+ * were synced; nothing is reported as damaged, since nothing is. */
+static void check_kept(struct user *u, unsigned up_to)
+{
+	struct wal_fixture *f = u->f;
+	struct otlp_wal *w = wal_fixture_open(f);
+	unsigned first = f->found_len ? wal_fixture_id(&f->found[0]) : up_to;
+	unsigned end = first + (unsigned)f->found_len;
+
+	if (up_to > u->acked && (first > u->acked || end < up_to))
+		fail_msg("found %u to %u, instead of %u to %u (calls %u to %u, is_eager %d)", first,
+			 end, u->acked, up_to, u->fail_from, u->fail_to, u->is_eager);
+	wal_fixture_check_found(f, w, first, end);
+	if (f->damage.bytes || f->damage.records)
+		fail_msg("damage: %u records (calls %u to %u, is_eager %d)",
+			 (unsigned)f->damage.records, u->fail_from, u->fail_to, u->is_eager);
+	otlp_wal_close(w);
+}
+
+/* The synced part survives in another folder that has only what the disk must have kept. */
+static void check_power_cut(struct user *u, struct wal_fixture *other)
+{
+	struct user after = *u;
+	struct disk before = disk;
+	struct wal_image image;
+	unsigned synced = u->acked;
+
+	while (synced < u->next && u->where[synced] == SYNCED)
+		synced++;
+	disk_image(&image);
+	disk = (struct disk){.error = EIO};
+	other->segment_bytes = u->f->segment_bytes;
+	wal_image_put(&image, other);
+	after.f = other;
+	check_kept(&after, synced);
+	disk_reset();
+	disk = before;
+	wal_image_reset(&image);
+}
+
+static struct otlp_wal *open_somehow(struct wal_fixture *f)
+{
+	struct otlp_wal_opts opts = {.dir_fd = f->dir_fd,
+				     .name = "log",
+				     .signal = OTLP_TRACES,
+				     .url = WAL_TEST_URL,
+				     .segment_bytes = f->segment_bytes};
+	struct otlp_wal *w = NULL;
+	const char *why = NULL;
+
+	for (unsigned tries = 0; tries < 100; tries++) {
+		if (!otlp_wal_open(&w, &opts, &f->damage, &why))
+			return w;
+		assert_non_null(why);
+	}
+	fail_msg("it never opens");
+	return NULL;
+}
+
+/* Returns whether any call failed. */
+static bool run(struct wal_fixture *f, struct wal_fixture *other, unsigned from, unsigned len,
+		int error, bool is_eager)
+{
+	struct user u = {
+		.f = f, .fail_from = from, .fail_to = from + len - 1, .is_eager = is_eager};
+	const struct wal_image nothing = {.len = 0};
+	bool is_failed;
+
+	disk_reset();
+	wal_image_put(&nothing, f);
+	disk.calls = 0;
+	disk.error = error;
+	disk.fail_from = from;
+	disk.fail_to = from + len - 1;
+	u.w = open_somehow(f);
+	for (unsigned step = 0; step < 24; step++) {
+		user_append(&u);
+		if (step % 3 == 2) {
+			user_sync(&u);
+			if (len < 3)
+				check_power_cut(&u, other);
+		}
+		if (step % 5 > 1)
+			user_ack(&u);
+	}
+	is_failed = disk.calls >= from;
+	disk.fail_from = disk.fail_to = 0;
+	user_append(&u);
+	user_sync(&u);
+	assert_int_equal(u.where[u.next - 1], SYNCED);
+	check_power_cut(&u, other);
+	otlp_wal_close(u.w);
+	check_kept(&u, u.next);
+	return is_failed;
+}
+
+static void check_every_call(void **state, unsigned len, int error, bool is_eager)
+{
+	struct wal_fixture *f = *state;
+	void *other = NULL;
+	unsigned from = 1;
+
+	assert_int_equal(wal_fixture_setup(&other), 0);
+	f->segment_bytes = 500;
+	while (run(f, other, from, len, error, is_eager))
+		from++;
+	assert_in_range(from, 30, 200);
+	disk_reset();
+	wal_fixture_teardown(&other);
+}
+
+static void test_wal_survives_an_error_at_any_call(void **state)
+{
+	check_every_call(state, 1, EIO, false);
+}
+
+static void test_wal_survives_an_error_while_it_is_ahead_of_the_disk(void **state)
+{
+	check_every_call(state, 1, EIO, true);
+}
+
+static void test_wal_survives_a_disk_that_fills_up_at_any_call(void **state)
+{
+	check_every_call(state, 2, ENOSPC, false);
+}
+
+static void test_wal_survives_a_disk_that_stays_bad_for_a_while(void **state)
+{
+	check_every_call(state, 3, EIO, false);
+	check_every_call(state, 5, EIO, true);
+	check_every_call(state, 12, ENOSPC, false);
+}
+
+static void test_wal_error_leaves_the_log_as_it_was(void **state)
+{
+	struct wal_fixture *f = *state;
+	struct wal_image before, after;
+	struct otlp_wal *w;
+	uint64_t bytes;
+
+	disk_reset();
+	w = wal_fixture_open(f);
+	wal_fixture_put(f, w, 0, 3);
+	wal_image_take(&before, f);
+	bytes = otlp_wal_bytes(w);
+	disk.error = ENOSPC;
+	disk.fail_from = disk.calls + 1;
+	disk.fail_to = disk.calls + 2; /* half of it, then nothing */
+	assert_int_equal(wal_fixture_append(f, w, 3), -ENOSPC);
+	assert_int_equal(otlp_wal_bytes(w), bytes);
+	wal_image_take(&after, f);
+	assert_int_equal(wal_image_segment(&after, 1)->size, wal_image_segment(&before, 1)->size);
+	wal_fixture_put(f, w, 3, 5);
+	assert_int_equal(f->put[3].pos.segment, 1);
+	otlp_wal_close(w);
+	w = wal_fixture_open(f);
+	wal_fixture_check_found(f, w, 0, 5);
+	otlp_wal_close(w);
+	wal_image_reset(&before);
+	wal_image_reset(&after);
+	disk_reset();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, wal_fixture_setup, wal_fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_wal_error_leaves_the_log_as_it_was),
+		TEST(test_wal_survives_an_error_at_any_call),
+		TEST(test_wal_survives_an_error_while_it_is_ahead_of_the_disk),
+		TEST(test_wal_survives_a_disk_that_fills_up_at_any_call),
+		TEST(test_wal_survives_a_disk_that_stays_bad_for_a_while),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
