@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench/bench.h"
 #include "user/flow_table.h"
 
 #define RUNS 7
@@ -32,14 +32,6 @@ static void no_report(void *ctx, struct flow *f, const struct flow_report *r)
 	(void)ctx;
 	(void)f;
 	(void)r;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
 static size_t rss_bytes(void)
@@ -78,19 +70,12 @@ static void fill(struct flow_record *r, uint32_t flow, uint64_t pkts)
 	r->totals[0].flags = FLOW_TCP_ACK;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double d = *(const double *)a - *(const double *)b;
-
-	return (d > 0) - (d < 0);
-}
-
 static double reference_ns(size_t flows)
 {
 	size_t len = flows * sizeof(struct flow) / sizeof(uint64_t), i;
 	static uint64_t *array, at;
 	static size_t array_len;
-	uint64_t start;
+	double start;
 
 	if (array_len != len) {
 		free(array);
@@ -101,16 +86,16 @@ static double reference_ns(size_t flows)
 		for (i = 0; i < len; i++)
 			array[i] = mix(i);
 	}
-	start = now_ns();
+	start = bench_now_ns(CLOCK_MONOTONIC);
 	for (i = 0; i < 1000000; i++)
 		at = array[(at + i) % len];
-	return (now_ns() - start) / 1e6;
+	return (bench_now_ns(CLOCK_MONOTONIC) - start) / 1e6;
 }
 
 static double candidate_ns(struct flow_table *t, struct flow_record *ring,
 			   const struct flow_record **list, size_t flows)
 {
-	uint64_t total = 0, start;
+	double total = 0, start;
 	size_t i, done;
 	static uint64_t round;
 
@@ -118,12 +103,12 @@ static double candidate_ns(struct flow_table *t, struct flow_record *ring,
 		round++;
 		for (i = 0; i < RING; i++)
 			fill(&ring[i], mix(round * RING + i) % flows, round + 2);
-		start = now_ns();
+		start = bench_now_ns(CLOCK_MONOTONIC);
 		for (i = 0; i < RING; i += DRAIN)
 			flow_table_add(t, list + i, DRAIN, 0);
-		total += now_ns() - start;
+		total += bench_now_ns(CLOCK_MONOTONIC) - start;
 	}
-	return (double)total / done;
+	return total / done;
 }
 
 static void run(size_t flows)
@@ -137,6 +122,7 @@ static void run(size_t flows)
 	struct flow_record *ring = malloc(RING * sizeof(*ring));
 	const struct flow_record **list = malloc(RING * sizeof(*list));
 	double ref[RUNS], own[RUNS], ratio[RUNS];
+	struct bench_stat r, o, q;
 	struct flow_table *t;
 	size_t i, before;
 
@@ -156,13 +142,13 @@ static void run(size_t flows)
 		own[i] = candidate_ns(t, ring, list, flows);
 		ratio[i] = own[i] / ((ref[i] + reference_ns(flows)) / 2);
 	}
-	qsort(ref, RUNS, sizeof(*ref), by_value);
-	qsort(own, RUNS, sizeof(*own), by_value);
-	qsort(ratio, RUNS, sizeof(*ratio), by_value);
+	r = bench_stat(ref, RUNS);
+	o = bench_stat(own, RUNS);
+	q = bench_stat(ratio, RUNS);
 	printf("%7zu flows: %5.1f M records/s [%.1f..%.1f], %.1f ns a record, "
 	       "%.2f [%.2f..%.2f] random loads of %.0f ns; %zu bytes of memory a flow\n",
-	       flows, 1e3 / own[RUNS / 2], 1e3 / own[RUNS - 1], 1e3 / own[0], own[RUNS / 2],
-	       ratio[RUNS / 2], ratio[0], ratio[RUNS - 1], ref[RUNS / 2], before / flows);
+	       flows, 1e3 / o.median, 1e3 / o.p90, 1e3 / o.p10, o.median, q.median, q.p10, q.p90,
+	       r.median, before / flows);
 	flow_table_destroy(t);
 	free(list);
 	free(ring);

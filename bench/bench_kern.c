@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "bare.skel.h"
+#include "bench/bench.h"
 #include "flow.skel.h"
 #include "kern/flow_abi.h"
 #include "tests/frames.h"
@@ -35,23 +35,14 @@ static double bench_once(int fd, const struct frame *f)
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->data, .data_size_in = f->len,
 		    .repeat = BENCH_REPEAT);
 	uint64_t runs = bench_run_count(fd);
-	struct timespec a, b;
+	double start = bench_now_ns(CLOCK_THREAD_CPUTIME_ID), end;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
 	if (bpf_prog_test_run_opts(fd, &opts))
 		return -1;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
+	end = bench_now_ns(CLOCK_THREAD_CPUTIME_ID);
 	if (bench_run_count(fd) != runs)
 		return -1;
-	return ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) /
-	       BENCH_REPEAT;
-}
-
-static int bench_compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
+	return (end - start) / BENCH_REPEAT;
 }
 
 static void bench_case(const char *name, struct flow_bpf *ours, struct bare_bpf *bare,
@@ -61,6 +52,7 @@ static void bench_case(const char *name, struct flow_bpf *ours, struct bare_bpf 
 	int bare_fd = bpf_program__fd(bare->progs.bare_pass);
 	double ratio[BENCH_RUNS], ns[BENCH_RUNS], before, own, after;
 	int len = 0, tries;
+	struct bench_stat r;
 
 	ours->bss->sample_threshold = threshold;
 	bench_once(ours_fd, f);
@@ -77,10 +69,9 @@ static void bench_case(const char *name, struct flow_bpf *ours, struct bare_bpf 
 		printf("%-28s no clean sample: BPF statistics are switched on\n", name);
 		return;
 	}
-	qsort(ratio, len, sizeof(*ratio), bench_compare);
-	qsort(ns, len, sizeof(*ns), bench_compare);
-	printf("%-28s %6.1f ns  %5.2f x bare [%.2f..%.2f]\n", name, ns[len / 2], ratio[len / 2],
-	       ratio[len / 10], ratio[len - 1 - len / 10]);
+	r = bench_stat(ratio, len);
+	printf("%-28s %6.1f ns  %5.2f x bare [%.2f..%.2f]\n", name, bench_stat(ns, len).median,
+	       r.median, r.p10, r.p90);
 }
 
 int main(void)

@@ -95,7 +95,7 @@ int otlp_gzip_unpack(const uint8_t *data, size_t size, size_t max, uint8_t **ret
 			err = -EMSGSIZE;
 		else if (rv == Z_MEM_ERROR)
 			err = -ENOMEM;
-		else if (rv != Z_STREAM_END && (rv != Z_OK || z.avail_out))
+		else if (rv != Z_STREAM_END && rv != Z_OK) /* Z_BUF_ERROR: cut short */
 			err = -EBADMSG;
 	} while (!err && rv != Z_STREAM_END);
 	inflateEnd(&z);

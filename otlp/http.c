@@ -34,7 +34,7 @@ struct exchange {
 	struct otlp_http_message message;
 	struct otlp_http_attempt *attempt;
 	uint8_t *gzipped;
-	unsigned status;
+	const struct otlp_head *head; /* of the answer */
 	uint8_t *body;
 	size_t body_len, body_cap;
 	bool is_too_large;
@@ -152,12 +152,12 @@ static int read_until_close(struct exchange *x)
 /* RFC 9112, section 6.3. */
 static int read_body(struct exchange *x)
 {
-	const char *coding = otlp_http_conn_header(x->conn, "Transfer-Encoding");
-	const char *length = otlp_http_conn_header(x->conn, "Content-Length");
-	const char *connection = otlp_http_conn_header(x->conn, "Connection");
+	const char *coding = otlp_head_field(x->head, OTLP_FIELD_TRANSFER_ENCODING);
+	const char *length = otlp_head_field(x->head, OTLP_FIELD_CONTENT_LENGTH);
+	const char *connection = otlp_head_field(x->head, OTLP_FIELD_CONNECTION);
 	int err;
 
-	if (x->status == 204 || x->status == 304) {
+	if (x->head->status == 204 || x->head->status == 304) {
 		x->keep = true;
 		err = 0;
 	} else if (coding) {
@@ -171,7 +171,7 @@ static int read_body(struct exchange *x)
 		err = read_until_close(x);
 	}
 	if (has_token(connection, "close") ||
-	    (!otlp_http_conn_is_http11(x->conn) && !has_token(connection, "keep-alive")))
+	    (!x->head->is_http11 && !has_token(connection, "keep-alive")))
 		x->keep = false;
 	return err;
 }
@@ -202,7 +202,7 @@ static int exchange_once(struct exchange *x)
 	if (!err)
 		err = otlp_http_conn_post(x->conn, &x->message);
 	if (!err)
-		err = otlp_http_conn_read_head(x->conn, &x->status);
+		err = otlp_http_conn_read_head(x->conn, &x->head);
 	return err;
 }
 
@@ -213,7 +213,7 @@ static int exchange(struct exchange *x)
 	/* Closed while it was idle, or filled with what belongs to no request. */
 	bool is_stale =
 		err ? !otlp_http_conn_is_answered(x->conn) && (err == -EPIPE || err == -EPROTO)
-		    : x->status == 408; /* some say so before they close an idle one */
+		    : x->head->status == 408; /* some say so before they close an idle one */
 
 	if (is_reused && is_stale) {
 		otlp_http_conn_close(x->conn);
@@ -223,7 +223,7 @@ static int exchange(struct exchange *x)
 		return err;
 	err = read_body(x);
 	/* A final answer is final, however its explanation ends. */
-	if (err && err != -ECANCELED && (x->status < 200 || x->status >= 300)) {
+	if (err && err != -ECANCELED && (x->head->status < 200 || x->head->status >= 300)) {
 		x->body_len = 0;
 		x->keep = false;
 		err = 0;
@@ -296,7 +296,7 @@ static void answer_failed(struct otlp_http *h, struct exchange *x, int err, uint
 /* Nobody asked for a packed answer; but where it comes, it may name rejected items. */
 static const char *unpack_body(struct exchange *x)
 {
-	const char *encoding = otlp_http_conn_header(x->conn, "Content-Encoding");
+	const char *encoding = otlp_head_field(x->head, OTLP_FIELD_CONTENT_ENCODING);
 	uint8_t *body;
 	int err;
 
@@ -317,11 +317,11 @@ static void answer_read(struct exchange *x)
 {
 	struct otlp_answer *ret = &x->attempt->answer;
 	struct otlp_response r = {
-		.status = x->status,
-		.content_type = otlp_http_conn_header(x->conn, "Content-Type"),
+		.status = x->head->status,
+		.content_type = otlp_head_field(x->head, OTLP_FIELD_CONTENT_TYPE),
 		.content_encoding = unpack_body(x),
-		.retry_after = otlp_http_conn_header(x->conn, "Retry-After"),
-		.location = otlp_http_conn_header(x->conn, "Location"),
+		.retry_after = otlp_head_field(x->head, OTLP_FIELD_RETRY_AFTER),
+		.location = otlp_head_field(x->head, OTLP_FIELD_LOCATION),
 	};
 
 	if (x->is_too_large) {

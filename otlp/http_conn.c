@@ -7,9 +7,9 @@
  * request by its size answers early and takes the rest no more, and a failed write makes nng close
  * the connection with whatever the server had said.
  *
- * nng tries the first address of a name only; its http4 and http6 schemes reach the others. A head
- * whose lines are together longer than its buffer of 8 KiB never ends for it: it reads nothing more
- * and says so as -EPIPE or -EPROTO.
+ * nng tries the first address of a name only; its http4 and http6 schemes reach the others. Of its
+ * HTTP only connections and the writing of requests are used: its reader of heads holds 8 KiB, and
+ * wants no tab in a field.
  */
 #include "otlp/http_conn.h"
 
@@ -37,8 +37,10 @@ struct otlp_http_conn {
 	struct otlp_http_op rd, wr; /* rd also dials */
 	nng_http_conn *conn; /* NULL: closed */
 	nng_http_req *req; /* being written, or just written */
-	nng_http_res *res;
-	bool has_head; /* of the answer, in res */
+	struct otlp_head head; /* of the answer */
+	bool has_head; /* wholly */
+	uint8_t buf[8192]; /* what came with the head */
+	size_t buf_at, buf_len;
 	bool is_answered; /* some of a head came */
 	bool is_sent; /* all of the request */
 	int interims;
@@ -89,8 +91,8 @@ int otlp_http_conn_create(struct otlp_http_conn **ret, const struct otlp_url *ur
 		goto fail;
 	}
 	err = -ENOMEM;
-	if (nng_http_res_alloc(&c->res) || copy_path(&c->files.ca, files->ca) ||
-	    copy_path(&c->files.cert, files->cert) || copy_path(&c->files.key, files->key))
+	if (copy_path(&c->files.ca, files->ca) || copy_path(&c->files.cert, files->cert) ||
+	    copy_path(&c->files.key, files->key))
 		goto fail;
 	err = url->is_tls ? init_tls(c, why) : otlp_tls_pair(files, why);
 	if (err)
@@ -109,8 +111,6 @@ void otlp_http_conn_destroy(struct otlp_http_conn *c)
 	otlp_http_conn_close(c);
 	if (c->tls)
 		nng_tls_config_free(c->tls);
-	if (c->res)
-		nng_http_res_free(c->res);
 	otlp_http_op_reset(&c->rd);
 	otlp_http_op_reset(&c->wr);
 	otlp_http_wait_reset(&c->wait);
@@ -170,6 +170,7 @@ static int open_as(struct otlp_http_conn *c, bool is_tls)
 	int first = 0;
 
 	c->is_answered = false;
+	c->buf_at = c->buf_len = 0;
 	for (size_t i = 0; i < tries; i++) {
 		const char *host = try[i][1] ? try[i][1] : u->host;
 		char text[300];
@@ -253,32 +254,44 @@ static int end_of(int err)
 
 static void begin_head(struct otlp_http_conn *c)
 {
-	nng_http_res_reset(c->res);
-	nng_http_res_set_status(c->res, 0);
-	nng_http_conn_read_res(c->conn, c->res, otlp_http_op_begin(&c->rd));
+	nng_iov iov = {.iov_buf = c->buf, .iov_len = sizeof(c->buf)};
+
+	nng_aio_set_iov(c->rd.aio, 1, &iov);
+	nng_http_conn_read(c->conn, otlp_http_op_begin(&c->rd));
 }
 
 /* 0 with has_head set or not yet set. 101 was not asked for and is taken as final. */
 static int step_head(struct otlp_http_conn *c)
 {
-	unsigned status;
 	int err;
 
 	if (c->has_head || !otlp_http_op_take(&c->rd, &err))
 		return 0;
-	status = nng_http_res_get_status(c->res);
-	if (status)
-		c->is_answered = true;
 	if (err)
 		return end_of(err);
-	if (strncmp(nng_http_res_get_version(c->res), "HTTP/1.", 7) != 0)
-		return -EPROTO;
-	if (status >= 200 || status == 101)
-		c->has_head = true;
-	else if (c->interims++ == INTERIM_MAX)
-		return -EPROTO;
-	else
-		begin_head(c);
+	c->buf_at = 0;
+	c->buf_len = nng_aio_count(c->rd.aio);
+	if (c->buf_len == 0)
+		return -EPIPE;
+	while (c->buf_at < c->buf_len) {
+		size_t used;
+		int end =
+			otlp_head_feed(&c->head, c->buf + c->buf_at, c->buf_len - c->buf_at, &used);
+
+		if (c->head.status)
+			c->is_answered = true;
+		if (end < 0)
+			return -EPROTO;
+		c->buf_at += used;
+		c->has_head = end && (c->head.status >= 200 || c->head.status == 101);
+		if (c->has_head)
+			return 0;
+		if (end && c->interims++ == INTERIM_MAX)
+			return -EPROTO;
+		if (end)
+			otlp_head_init(&c->head);
+	}
+	begin_head(c);
 	return 0;
 }
 
@@ -324,6 +337,7 @@ int otlp_http_conn_post(struct otlp_http_conn *c, const struct otlp_http_message
 		return err;
 	c->has_head = c->is_answered = c->is_sent = false;
 	c->interims = 0;
+	otlp_head_init(&c->head);
 	begin_head(c);
 	nng_http_conn_write_req(c->conn, c->req, otlp_http_op_begin(&c->wr));
 	while (c->wr.is_begun && !c->has_head) {
@@ -339,7 +353,7 @@ int otlp_http_conn_post(struct otlp_http_conn *c, const struct otlp_http_message
 	return 0;
 }
 
-int otlp_http_conn_read_head(struct otlp_http_conn *c, unsigned *ret_status)
+int otlp_http_conn_read_head(struct otlp_http_conn *c, const struct otlp_head **ret)
 {
 	int err = 0;
 
@@ -348,23 +362,13 @@ int otlp_http_conn_read_head(struct otlp_http_conn *c, unsigned *ret_status)
 		if (!err)
 			err = step_head(c);
 	}
-	*ret_status = nng_http_res_get_status(c->res);
+	*ret = &c->head;
 	return err;
 }
 
 bool otlp_http_conn_is_answered(const struct otlp_http_conn *c)
 {
 	return c->is_answered;
-}
-
-bool otlp_http_conn_is_http11(const struct otlp_http_conn *c)
-{
-	return !strcmp(nng_http_res_get_version(c->res), "HTTP/1.1");
-}
-
-const char *otlp_http_conn_header(const struct otlp_http_conn *c, const char *name)
-{
-	return nng_http_res_get_header(c->res, name);
 }
 
 int otlp_http_conn_read(struct otlp_http_conn *c, uint8_t *buf, size_t cap, size_t *ret_len)
@@ -375,6 +379,12 @@ int otlp_http_conn_read(struct otlp_http_conn *c, uint8_t *buf, size_t cap, size
 	*ret_len = 0;
 	if (err)
 		return err;
+	if (c->buf_at < c->buf_len) {
+		*ret_len = c->buf_len - c->buf_at < cap ? c->buf_len - c->buf_at : cap;
+		memcpy(buf, c->buf + c->buf_at, *ret_len);
+		c->buf_at += *ret_len;
+		return 0;
+	}
 	nng_aio_set_iov(c->rd.aio, 1, &iov);
 	nng_http_conn_read(c->conn, otlp_http_op_begin(&c->rd));
 	err = end_of(otlp_http_op_finish(&c->wait, &c->rd));
@@ -391,7 +401,7 @@ void otlp_http_conn_release(struct otlp_http_conn *c)
 	if (c->wr.is_begun)
 		poll(&done, 1, WRITE_END_MS);
 	step_write(c);
-	if (c->is_sent) {
+	if (c->is_sent && c->buf_at == c->buf_len) {
 		nng_http_req_free(c->req);
 		c->req = NULL;
 	} else {

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "otlp/head.h"
 #include "otlp/tls_check.h"
 #include "otlp/url.h"
 
@@ -52,19 +53,16 @@ struct otlp_http_message {
  * until release or close. */
 int otlp_http_conn_post(struct otlp_http_conn *c, const struct otlp_http_message *m);
 
-/* The head of the answer, past interim (1xx) ones. */
-int otlp_http_conn_read_head(struct otlp_http_conn *c, unsigned *ret_status);
+/* The head of the answer, past interim (1xx) ones. *ret lives till the next post. */
+int otlp_http_conn_read_head(struct otlp_http_conn *c, const struct otlp_head **ret);
 /* Whether some of a head came since the last post began. */
 bool otlp_http_conn_is_answered(const struct otlp_http_conn *c);
-bool otlp_http_conn_is_http11(const struct otlp_http_conn *c);
-/* Of the head last read; NULL: absent. Valid till the next post. */
-const char *otlp_http_conn_header(const struct otlp_http_conn *c, const char *name);
 
 /* At least one byte of what follows the head; -EPIPE at the end of the stream. */
 int otlp_http_conn_read(struct otlp_http_conn *c, uint8_t *buf, size_t cap, size_t *ret_len);
 
-/* The exchange is over. Keeps the connection for the next one if the request has left wholly, else
- * closes it. */
+/* The exchange is over. Keeps the connection for the next one if the request has left wholly and
+ * nothing came beyond the answer, else closes it. */
 void otlp_http_conn_release(struct otlp_http_conn *c);
 
 /* After a failure of TLS: why, in words, by a handshake of its own, in what is left of the time and

@@ -426,6 +426,18 @@ static int walk_segment(struct walk *w, struct wal_segment *g, bool is_last)
 	return 0;
 }
 
+/* The highest number that must not be used again: a file may be gone while the cursor, which is not
+ * synced with it, stands in the middle of it. */
+static uint64_t last_segment(const struct wal_survey *s)
+{
+	const struct wal_segments *all = &s->segments;
+	uint64_t last = all->len ? all->list[all->len - 1].number : 0, cursor = s->cursor.segment;
+
+	if (s->cursor.sequence && s->cursor.offset == WAL_HEAD)
+		cursor--;
+	return cursor > last ? cursor : last;
+}
+
 /* Leaves only segments that are at the cursor or behind it and have something in them. */
 static int prepare(struct walk *w)
 {
@@ -447,9 +459,7 @@ static int prepare(struct walk *w)
 	err = load_cursor(s);
 	if (err)
 		return err;
-	s->last_segment = all->len ? all->list[all->len - 1].number : 0;
-	if (s->cursor.segment > s->last_segment + 1)
-		s->last_segment = s->cursor.segment - 1;
+	s->last_segment = last_segment(s);
 	for (size_t i = 0; i < all->len; i++) {
 		struct wal_segment *g = &all->list[i];
 

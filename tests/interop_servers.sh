@@ -66,26 +66,38 @@ bytes_sent() { # CASE: by the kernel's account of its open connections
 			sum += substr($0, RSTART + 11, RLENGTH - 11)} END {print sum + 0}'
 }
 
-enough_exports() { [ "$("${1}_exports" "$2")" -ge "$3" ]; } # SERVER CASE COUNT
+at_least() { [ "$("${@:2}")" -ge "$1" ]; } # COUNT COMMAND…
 
 # A case is a service name, so that a server can tell the cases apart. Its endpoint and the rest
-# are in the environment. In sent[CASE] are the bytes that went to the server for each export that
-# it had until ringspan was stopped.
-declare -A sent
-run_case() { # SERVER CASE BEFORE AFTER: exports that have to be seen before and after the traffic
-	local server=$1 name=$2 so_far
-	OTEL_SERVICE_NAME=$name ringspan_start "$name" watch --interface va --interval 0.5 \
-		--sample 1/1 "${options[@]}"
-	wait_for 30 "$name: $server has a first export" enough_exports "$server" "$name" "$3"
-	so_far=$("${server}_exports" "$name")
-	in_ns watch "$py" "$tests/servers/traffic.py" peer 10.77.1.1 --out "$dir/$name.truth" \
+# are in the environment; spans leave soon, so that there is something to see before the end.
+case_begin() { # CASE OPTION…
+	local name=$1
+	shift
+	OTEL_SERVICE_NAME=$name OTEL_BSP_SCHEDULE_DELAY=100 ringspan_start "$name" watch \
+		--interface va --interval 0.5 --sample 1/1 "$@"
+}
+
+traffic() { # CASE
+	in_ns watch "$py" "$tests/servers/traffic.py" peer 10.77.1.1 --out "$dir/$1.truth" \
 		>"$dir/traffic.log" 2>"$dir/traffic.err" || fail "$(cat "$dir/traffic.err")"
-	wait_for 30 "$name: $server has the traffic" \
-		enough_exports "$server" "$name" $((so_far + $4))
-	sent[$name]=$(bytes_sent "$name")
-	so_far=$("${server}_exports" "$name")
-	sent[$name]=$((so_far ? sent[$name] / so_far : 0))
-	ringspan_stop "$name"
+}
+
+declare -A sent # by case: bytes that went to the server before ringspan was stopped
+case_end() { # CASE
+	sent[$1]=$(bytes_sent "$1")
+	ringspan_stop "$1"
+}
+
+# For a server of metrics: a reading before the traffic and two after it, so that one interval holds
+# all of it.
+metrics_case() { # SERVER CASE OPTION…
+	local count=$1_readings name=$2 so_far
+	shift 2
+	case_begin "$name" "$@"
+	wait_for 30 "$name: a first reading arrives" at_least 1 "$count" "$name"
+	traffic "$name"
+	so_far=$("$count" "$name")
+	wait_for 30 "$name: the traffic arrives" at_least $((so_far + 2)) "$count" "$name"
 }
 
 check_case() { # SERVER CASE WHERE OPTION…
@@ -98,7 +110,7 @@ check_case() { # SERVER CASE WHERE OPTION…
 
 gzip_is_smaller() { # CASE_PLAIN CASE_GZIP
 	[ $((sent[$2] * 2)) -lt "${sent[$1]}" ] && [ "${sent[$2]}" -gt 0 ] ||
-		fail "$2 sent ${sent[$2]} bytes an export, $1 ${sent[$1]}"
+		fail "$2 sent ${sent[$2]} bytes, $1 ${sent[$1]}"
 }
 
 wrong_path_is_said() { # CASE
@@ -123,12 +135,19 @@ certificates() { # FOLDER: ca.pem; server and client, .pem and .key
 	) >"$dir/openssl.log" 2>&1 || fail "openssl: $(tail -n 3 "$dir/openssl.log")"
 }
 
-collector_exports() { # CASE
+collector_readings() { # CASE
 	grep -c "\"stringValue\":\"$1\".*\"xdp.packets.rate\"" "$dir/collector/received.jsonl" || :
 }
 
+collector_connections() { # CASE: spans of them so far
+	grep "\"stringValue\":\"$1\"" "$dir/collector/received.jsonl" |
+		grep -o '"name":"tcp http"' | wc -l
+}
+
 collector_case() { # CASE BASE_URL
-	OTEL_EXPORTER_OTLP_ENDPOINT=$2 run_case collector "$1" 1 2
+	OTEL_EXPORTER_OTLP_ENDPOINT=$2 metrics_case collector "$1" "${options[@]}"
+	wait_for 30 "$1: spans arrive" at_least 600 collector_connections "$1"
+	case_end "$1"
 	check_case collector "$1" "$dir/collector/received.jsonl" ${has_logs:+--logs}
 	say "Collector: $1: every span, point${has_logs:+ and log record} as sent"
 }
@@ -158,7 +177,8 @@ test_collector() {
 	gzip_is_smaller collector-none collector-gzip
 
 	OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=$base/v1/spans OTEL_EXPORTER_OTLP_ENDPOINT=$base \
-		run_case collector collector-404 1 2
+		metrics_case collector collector-404 "${options[@]}"
+	case_end collector-404
 	check_case collector collector-404 "$tls/received.jsonl" --lost traces
 	wrong_path_is_said collector-404
 	say "Collector: a wrong path for spans: said, counted, metrics unharmed"
@@ -177,25 +197,30 @@ test_collector() {
 # ---- Jaeger ----
 
 jaeger_url=http://127.0.0.1:16686
-jaeger_exports() { # CASE: whether it knows the service
-	ask "$jaeger_url/api/services" | grep -c "\"$1\"" || :
+jaeger_connections() { # CASE: traces of them so far
+	ask -G "$jaeger_url/api/traces" -d "service=$1" -d limit=1500 -d 'operation=tcp+http' |
+		grep -o '"processes"' | wc -l
 }
 
 test_jaeger() {
-	local base=http://127.0.0.1:4318 compression options=()
+	local base=http://127.0.0.1:4318 name
 	server_start jaeger --config "$tests/servers/jaeger/config.yaml"
 	wait_for 60 "Jaeger is ready" answers "$jaeger_url/api/services"
 
-	for compression in none gzip; do
-		OTEL_EXPORTER_OTLP_COMPRESSION=$compression \
-			OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=$base/v1/traces \
-			run_case jaeger "jaeger-$compression" 0 1
-		check_case jaeger "jaeger-$compression" "$jaeger_url"
-		say "Jaeger: $compression: every flow a trace, found by attributes, without warnings"
+	for name in jaeger-none jaeger-gzip; do
+		OTEL_EXPORTER_OTLP_COMPRESSION=${name#*-} \
+			OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=$base/v1/traces case_begin "$name"
+		traffic "$name"
+		wait_for 30 "$name: spans arrive" at_least 600 jaeger_connections "$name"
+		case_end "$name"
+		check_case jaeger "$name" "$jaeger_url"
+		say "Jaeger: $name: every flow a trace, found by attributes, without warnings"
 	done
 	gzip_is_smaller jaeger-none jaeger-gzip
 
-	OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=$base/api/traces run_case jaeger jaeger-404 0 0
+	OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=$base/api/traces case_begin jaeger-404
+	traffic jaeger-404
+	case_end jaeger-404
 	check_case jaeger jaeger-404 "$jaeger_url" --lost traces
 	wrong_path_is_said jaeger-404
 	say "Jaeger: a wrong path: said and counted"
@@ -206,7 +231,7 @@ test_jaeger() {
 # ---- Prometheus ----
 
 prometheus_url=http://127.0.0.1:9090
-prometheus_exports() { # CASE
+prometheus_readings() { # CASE
 	ask -G "$prometheus_url/api/v1/query" --data-urlencode \
 		"query=max(count_over_time(xdp_packets_rate_per_second{job=\"$1\"}[1h]))" |
 		sed -n 's/.*"value":\[[^,]*,"\([0-9]*\)".*/\1/p' | grep . || echo 0
@@ -224,30 +249,36 @@ prometheus_refused_nothing() {
 }
 
 test_prometheus() {
-	local otlp=$prometheus_url/api/v1/otlp compression options=()
+	local otlp=$prometheus_url/api/v1/otlp name readings
 	server_start prometheus --config.file "$tests/servers/prometheus/config.yaml" \
 		--web.enable-otlp-receiver --web.listen-address "${prometheus_url#http://}" \
 		--storage.tsdb.path .
 	wait_for 60 "Prometheus is ready" answers "$prometheus_url/-/ready"
 
-	for compression in none gzip; do
-		OTEL_EXPORTER_OTLP_COMPRESSION=$compression \
+	for name in prometheus-none prometheus-gzip; do
+		OTEL_EXPORTER_OTLP_COMPRESSION=${name#*-} \
 			OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=$otlp/v1/metrics \
-			run_case prometheus "prometheus-$compression" 1 2
-		check_case prometheus "prometheus-$compression" "$prometheus_url"
-		say "Prometheus: $compression: every series by its name, as the kernel counted"
+			metrics_case prometheus "$name"
+		readings=$(prometheus_readings "$name")
+		case_end "$name"
+		sent[$name]=$((sent[$name] / readings)) # one run may send more of them
+		check_case prometheus "$name" "$prometheus_url"
+		say "Prometheus: $name: every series by its name, as the kernel counted"
 	done
 	gzip_is_smaller prometheus-none prometheus-gzip
 
 	OTEL_TRACES_EXPORTER=none OTEL_EXPORTER_OTLP_ENDPOINT=$otlp \
-		run_case prometheus prometheus-base 1 2
+		metrics_case prometheus prometheus-base
+	case_end prometheus-base
 	check_case prometheus prometheus-base "$prometheus_url"
 	prometheus_refused_nothing
 	say "Prometheus: its base URL serves as well; nothing was refused"
 
 	# what one tries first
 	OTEL_TRACES_EXPORTER=none OTEL_EXPORTER_OTLP_ENDPOINT=$prometheus_url \
-		run_case prometheus prometheus-404 0 0
+		case_begin prometheus-404
+	traffic prometheus-404
+	case_end prometheus-404
 	check_case prometheus prometheus-404 "$prometheus_url" --lost metrics
 	wrong_path_is_said prometheus-404
 	say "Prometheus: a wrong path: said and counted"

@@ -23,7 +23,7 @@ otlp/wire
 otlp/encode_item
 otlp/encode_metric
 otlp/encode
-otlp/url otlp/answer otlp/chunked otlp/crc32c otlp/gzip otlp/tls_check
+otlp/url otlp/answer otlp/chunked otlp/crc32c otlp/head otlp/gzip otlp/tls_check
 otlp/wal_format otlp/wal_about
 otlp/wal_scan
 otlp/wal otlp/wal_survey

@@ -114,9 +114,23 @@ static void disk_reset(void)
 	disk = (struct disk){.error = EIO};
 }
 
+/* What else may have reached the disk by chance. */
+enum chance {
+	CURSOR = 1, /* as it is now */
+	NAMES = 2, /* as they are now; files of which nothing was synced are empty */
+	CHANCES = 4
+};
+
 /* What the power cut leaves. */
-static void disk_image(struct wal_image *ret)
+static void disk_image(struct wal_image *ret, const struct wal_fixture *f, unsigned chance)
 {
+	int fd = openat(f->dir_fd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct disk before = disk;
+	struct wal_image now;
+
+	if (chance & NAMES)
+		keep_names(fd);
+	close(fd);
 	ret->len = 0;
 	for (size_t i = 0; i < disk.names_len; i++) {
 		struct wal_file *file = &ret->files[ret->len++];
@@ -132,6 +146,16 @@ static void disk_image(struct wal_image *ret)
 			memcpy(file->data, disk.files[k].data, file->size);
 		}
 	}
+	disk = before;
+	if (!(chance & CURSOR) || !wal_image_file(ret, "cursor"))
+		return;
+	wal_image_take(&now, f);
+	if (wal_image_file(&now, "cursor")) {
+		wal_image_file(ret, "cursor")->size = wal_image_file(&now, "cursor")->size;
+		memcpy(wal_image_file(ret, "cursor")->data, wal_image_file(&now, "cursor")->data,
+		       wal_image_file(&now, "cursor")->size);
+	}
+	wal_image_reset(&now);
 }
 
 int __wrap_fdatasync(int fd);
@@ -277,9 +301,18 @@ static void check_kept(struct user *u, unsigned up_to)
 		fail_msg("damage: %u records (calls %u to %u, is_eager %d)",
 			 (unsigned)f->damage.records, u->fail_from, u->fail_to, u->is_eager);
 	otlp_wal_close(w);
+	/* and it goes on from there */
+	w = wal_fixture_open(f);
+	wal_fixture_put(f, w, end, end + 2);
+	assert_int_equal(otlp_wal_sync(w), 0);
+	otlp_wal_close(w);
+	w = wal_fixture_open(f);
+	wal_fixture_check_found(f, w, first, end + 2);
+	otlp_wal_close(w);
 }
 
-/* The synced part survives in another folder that has only what the disk must have kept. */
+/* The synced part survives in another folder that has only what the disk must have kept, and
+ * whatever else it may. */
 static void check_power_cut(struct user *u, struct wal_fixture *other)
 {
 	struct user after = *u;
@@ -289,15 +322,17 @@ static void check_power_cut(struct user *u, struct wal_fixture *other)
 
 	while (synced < u->next && u->where[synced] == SYNCED)
 		synced++;
-	disk_image(&image);
-	disk = (struct disk){.error = EIO};
 	other->segment_bytes = u->f->segment_bytes;
-	wal_image_put(&image, other);
 	after.f = other;
-	check_kept(&after, synced);
-	disk_reset();
-	disk = before;
-	wal_image_reset(&image);
+	for (unsigned chance = 0; chance < CHANCES; chance++) {
+		disk_image(&image, u->f, chance);
+		disk = (struct disk){.error = EIO};
+		wal_image_put(&image, other);
+		check_kept(&after, synced);
+		disk_reset();
+		disk = before;
+		wal_image_reset(&image);
+	}
 }
 
 static struct otlp_wal *open_somehow(struct wal_fixture *f)
@@ -337,13 +372,12 @@ static bool run(struct wal_fixture *f, struct wal_fixture *other, unsigned from,
 	u.w = open_somehow(f);
 	for (unsigned step = 0; step < 24; step++) {
 		user_append(&u);
-		if (step % 3 == 2) {
+		if (step % 3 == 2)
 			user_sync(&u);
-			if (len < 3)
-				check_power_cut(&u, other);
-		}
 		if (step % 5 > 1)
 			user_ack(&u);
+		if (len < 3 && step % 4 == 0)
+			check_power_cut(&u, other);
 	}
 	is_failed = disk.calls >= from;
 	disk.fail_from = disk.fail_to = 0;

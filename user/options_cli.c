@@ -152,7 +152,7 @@ static const char ls_doc[] = "Shows what waits to be sent in a --queue-dir of ri
 
 static const struct argp_option send_table[] = {
 	{"otlp-endpoint", KEY_ENDPOINT, "URL", 0,
-	 "send there, as ringspan does; repeat it to send to up to 8 (default: "
+	 "send everything there; or repeat it, and each gets what waits for it (default: "
 	 "OTEL_EXPORTER_OTLP_ENDPOINT, else where it was to go)",
 	 1},
 	{"otel-endpoint", 0, 0, OPTION_ALIAS, 0, 1},

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A request is built in a buffer of the largest size it may have, which is given back to what it
- * came to before it leaves: it may wait in the exporter's queue for long.
+ * A request is built in one buffer of the largest size it may have, and leaves as a copy of just
+ * its size: it may wait in the exporter's queue for long, and copying costs a twentieth of
+ * encoding, less than to get a large buffer from the kernel for each.
  */
 #include "user/outbox.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct outbox {
 	struct outbox_opts opts;
+	uint8_t *buffer; /* max_bytes; NULL: not needed yet */
 	struct otlp_batch batch;
 	bool has_batch;
 	uint64_t begun_mono_ns;
@@ -38,26 +41,21 @@ void outbox_destroy(struct outbox *o)
 {
 	if (!o)
 		return;
-	if (o->has_batch)
-		free(o->batch.data);
+	free(o->buffer);
 	free(o);
 }
 
 static int outbox_begin(struct outbox *o, uint64_t now_mono_ns)
 {
-	uint8_t *data;
-	int err;
-
 	if (o->has_batch)
 		return 0;
-	data = malloc(o->opts.max_bytes);
-	if (!data)
+	if (!o->buffer)
+		o->buffer = malloc(o->opts.max_bytes);
+	if (!o->buffer)
 		return -ENOMEM;
-	err = otlp_batch_begin(&o->batch, o->opts.encoder, o->opts.signal, data, o->opts.max_bytes);
-	if (err) { /* not even the resource fits */
-		free(data);
-		return -EMSGSIZE;
-	}
+	if (otlp_batch_begin(&o->batch, o->opts.encoder, o->opts.signal, o->buffer,
+			     o->opts.max_bytes))
+		return -EMSGSIZE; /* not even the resource fits */
 	o->has_batch = true;
 	o->begun_mono_ns = now_mono_ns;
 	return 0;
@@ -65,24 +63,21 @@ static int outbox_begin(struct outbox *o, uint64_t now_mono_ns)
 
 void outbox_flush(struct outbox *o)
 {
-	uint8_t *data, *fit;
+	uint8_t *data;
 	size_t items, size;
 
 	if (!o || !o->has_batch)
 		return;
-	data = o->batch.data;
 	items = o->batch.items;
 	o->has_batch = false;
 	o->stats.waiting = 0;
 	size = otlp_batch_end(&o->batch);
-	if (!size) {
-		free(data);
+	if (!size)
 		return;
-	}
-	fit = realloc(data, size);
-	if (fit)
-		data = fit;
-	if (otlp_exporter_submit(o->opts.exporter, o->opts.signal, data, size, items)) {
+	data = malloc(size);
+	if (data)
+		memcpy(data, o->buffer, size);
+	if (!data || otlp_exporter_submit(o->opts.exporter, o->opts.signal, data, size, items)) {
 		o->stats.unsent += items;
 		free(data);
 	}
@@ -150,8 +145,7 @@ void outbox_lose(struct outbox *o, size_t items)
 
 void outbox_tick(struct outbox *o, uint64_t now_mono_ns)
 {
-	if (o && o->has_batch &&
-	    now_mono_ns - o->begun_mono_ns >= o->opts.delay_ms * 1000000ULL)
+	if (o && o->has_batch && now_mono_ns - o->begun_mono_ns >= o->opts.delay_ms * 1000000ULL)
 		outbox_flush(o);
 }
 

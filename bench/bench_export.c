@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * bench_export - what it costs to send flow spans, encoding included, against encoding alone: to a
+ * receiver on 127.0.0.1 that throws them away. What counts is the processor time of all threads of
+ * this process, the kernel's part of sending included; the receiver is another process. The time on
+ * the clock is told beside it. A round is A B A: encode, export, encode; medians with p10..p90 of
+ * rounds. So that one sees what of it is the kernel's: the same POSTs on a bare blocking socket.
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+#include "bench/bench_spans.h"
+#include "bench/discard.h"
+#include "otlp/exporter.h"
+
+#define ROUNDS 11
+#define SPANS_A_ROUND (1 << 17)
+#define SPAN_BYTES_MAX 640
+#define BATCH_MAX 4096
+#define WAITING_MAX 16 /* requests */
+#define POLL_US 50
+
+struct cost {
+	double cpu_ns; /* a span */
+	double wall_ns;
+};
+
+static struct otlp_encoder *encoder;
+static struct otlp_exporter *exporter;
+static int bare_socket;
+static size_t batch; /* spans in a request */
+static uint8_t encoded[BATCH_MAX * SPAN_BYTES_MAX];
+
+static uint64_t queued(void)
+{
+	struct otlp_signal_stats stats;
+
+	otlp_exporter_stats(exporter, 0, OTLP_TRACES, &stats);
+	if (stats.dropped[OTLP_DROP_QUEUE_FULL] || stats.dropped[OTLP_DROP_REFUSED] ||
+	    stats.retries)
+		errx(EXIT_FAILURE, "the receiver did not take everything");
+	return stats.queued;
+}
+
+/* Seldom, so that asking costs nothing. */
+static void wait_for_room(uint64_t most)
+{
+	if (queued() <= most)
+		return;
+	do
+		usleep(POLL_US);
+	while (queued() > most / 2);
+}
+
+/* Returns the size. */
+static size_t encode_batch(void)
+{
+	return bench_encode(encoder, batch, encoded, sizeof(encoded));
+}
+
+static void encode_once(void)
+{
+	encode_batch();
+}
+
+/* A copy of its exact size is given away. To encode into memory that is then cut to size costs
+ * more: glibc gives every piece of that kind back to the kernel, and each page faults again. */
+static void export_once(void)
+{
+	size_t size = encode_batch();
+	uint8_t *data = malloc(size);
+
+	if (!data)
+		err(EXIT_FAILURE, "memory");
+	memcpy(data, encoded, size);
+	if (otlp_exporter_submit(exporter, OTLP_TRACES, data, size, batch))
+		errx(EXIT_FAILURE, "submit");
+	wait_for_room(WAITING_MAX * batch);
+}
+
+static void post_once(void)
+{
+	size_t size = encode_batch(), sent;
+	char head[128], answer[256];
+	ssize_t n = snprintf(head, sizeof(head),
+			     "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", size);
+
+	if (send(bare_socket, head, (size_t)n, MSG_MORE | MSG_NOSIGNAL) != n)
+		err(EXIT_FAILURE, "send");
+	for (sent = 0; sent < size; sent += (size_t)n) {
+		n = send(bare_socket, encoded + sent, size - sent, MSG_NOSIGNAL);
+		if (n < 0)
+			err(EXIT_FAILURE, "send");
+	}
+	if (recv(bare_socket, answer, sizeof(answer), 0) <= 0)
+		err(EXIT_FAILURE, "no answer");
+}
+
+static void open_bare_socket(uint16_t port)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				 .sin_port = htons(port)};
+
+	bare_socket = socket(AF_INET, SOCK_STREAM, 0);
+	if (bare_socket < 0 || connect(bare_socket, (struct sockaddr *)&to, sizeof(to)))
+		err(EXIT_FAILURE, "connect");
+}
+
+static struct cost measure(void (*run)(void))
+{
+	size_t requests = SPANS_A_ROUND / batch, i;
+	double cpu, wall;
+
+	run();
+	wait_for_room(0);
+	cpu = bench_now_ns(CLOCK_PROCESS_CPUTIME_ID);
+	wall = bench_now_ns(CLOCK_MONOTONIC);
+	for (i = 0; i < requests; i++)
+		run();
+	wait_for_room(0);
+	return (struct cost){
+		.cpu_ns = (bench_now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu) / SPANS_A_ROUND,
+		.wall_ns = (bench_now_ns(CLOCK_MONOTONIC) - wall) / SPANS_A_ROUND,
+	};
+}
+
+static void bench_batches(size_t spans)
+{
+	double encode[ROUNDS], export[ROUNDS], wall[ROUNDS], cpu_ratio[ROUNDS], wall_ratio[ROUNDS];
+	double bare_ratio[ROUNDS], a;
+	struct cost before, own, after;
+	size_t i;
+
+	batch = spans;
+	for (i = 0; i < ROUNDS; i++) {
+		before = measure(encode_once);
+		own = measure(export_once);
+		after = measure(encode_once);
+		a = (before.cpu_ns + after.cpu_ns) / 2;
+		encode[i] = a / 1e3;
+		export[i] = own.cpu_ns / 1e3;
+		wall[i] = own.wall_ns / 1e3;
+		cpu_ratio[i] = own.cpu_ns / a;
+		bare_ratio[i] = measure(post_once).cpu_ns / a;
+		wall_ratio[i] = own.wall_ns / ((before.wall_ns + after.wall_ns) / 2);
+	}
+	printf("batches of %zu spans, %d rounds of %d spans, median (p10 .. p90)\n", spans, ROUNDS,
+	       SPANS_A_ROUND);
+	bench_print("encode alone, us of CPU a span", encode, ROUNDS);
+	bench_print("export, us of CPU a span", export, ROUNDS);
+	bench_print("export, us on the clock a span", wall, ROUNDS);
+	bench_print("export / encode, CPU (target <= 2)", cpu_ratio, ROUNDS);
+	bench_print("export / encode, clock", wall_ratio, ROUNDS);
+	bench_print("encode + bare socket / encode, CPU", bare_ratio, ROUNDS);
+}
+
+int main(void)
+{
+	char url[64];
+	struct otlp_destination to = {.target[OTLP_TRACES] = {.url = url, .timeout_ms = 10000}};
+	struct otlp_exporter_opts opts = {
+		.destinations = &to, .destinations_len = 1, .queue_bytes = (size_t)128 << 20};
+	char error[OTLP_ERROR_CAP] = "no memory";
+	uint16_t port;
+	pid_t receiver;
+
+	port = discard_start(&receiver);
+	open_bare_socket(port);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/v1/traces", port);
+	if (otlp_encoder_create(&encoder, &bench_source) ||
+	    otlp_exporter_create(&exporter, &opts, error))
+		errx(EXIT_FAILURE, "exporter: %s", error);
+	bench_print_machine();
+	bench_batches(512);
+	bench_batches(BATCH_MAX);
+	otlp_exporter_stop(exporter, 1000);
+	otlp_exporter_destroy(exporter);
+	otlp_encoder_destroy(encoder);
+	close(bare_socket);
+	discard_stop(receiver);
+	return EXIT_SUCCESS;
+}
