@@ -21,16 +21,12 @@
 
 struct otlp_http {
 	struct otlp_http_conn *conn;
-	bool is_tls;
 	struct otlp_gzip *gzip; /* NULL: not needed so far */
-	int explained; /* the error that @explanation is of; 0: none */
-	char explanation[200];
 };
 
 /* What one attempt works with. */
 struct exchange {
 	struct otlp_http_conn *conn;
-	bool is_tls;
 	struct otlp_http_message message;
 	struct otlp_http_attempt *attempt;
 	uint8_t *gzipped;
@@ -245,7 +241,7 @@ static const char *failure_text(int err)
 	case -EADDRNOTAVAIL:
 		return "the host name cannot be resolved";
 	case -EKEYREJECTED:
-		return "TLS failed; what exactly could not be found out";
+		return "the TLS connection was broken";
 	case -ECANCELED:
 		return "interrupted";
 	default:
@@ -253,39 +249,19 @@ static const char *failure_text(int err)
 	}
 }
 
-/* Once for an outage: as long as the same thing goes wrong, the same words do. */
-static const char *explain(struct otlp_http *h, struct exchange *x, int err)
-{
-	if (h->explained != err) {
-		int found =
-			otlp_http_conn_explain_tls(h->conn, h->explanation, sizeof(h->explanation));
-
-		x->attempt->is_aborted = found == -ECANCELED;
-		h->explained = err;
-		if (found)
-			h->explanation[0] = '\0';
-	}
-	return *h->explanation ? h->explanation : NULL;
-}
-
-static void answer_failed(struct otlp_http *h, struct exchange *x, int err, uint32_t timeout_ms)
+static void answer_failed(const struct exchange *x, int err, uint32_t timeout_ms)
 {
 	struct otlp_http_attempt *a = x->attempt;
-	const char *text = NULL;
-	char buf[128];
+	const char *text = failure_text(err);
+	char buf[sizeof(a->answer.text)];
 
 	a->answer = (struct otlp_answer){.kind = OTLP_ANSWER_RETRY};
 	a->is_aborted = err == -ECANCELED;
-	/* Some servers only hang up on a handshake that they do not like. */
-	if (x->is_tls &&
-	    (err == -EKEYREJECTED || (err == -EPIPE && !otlp_http_conn_is_answered(x->conn))))
-		text = explain(h, x, err);
-	else
-		h->explained = 0;
-	if (!text)
-		text = failure_text(err);
 	if (err == -ETIMEDOUT && timeout_ms) {
 		snprintf(buf, sizeof(buf), "no answer within %g s", timeout_ms / 1000.0);
+		text = buf;
+	} else if ((err == -EKEYREJECTED || err == -EPIPE) &&
+		   otlp_http_conn_explain(x->conn, buf, sizeof(buf)) == 0) {
 		text = buf;
 	} else if (!text) {
 		text = strerror_r(-err, buf, sizeof(buf));
@@ -340,7 +316,6 @@ void otlp_http_post(struct otlp_http *h, const struct otlp_http_profile *p, cons
 {
 	struct exchange x = {
 		.conn = h->conn,
-		.is_tls = h->is_tls,
 		.message = {.path = p->path,
 			    .headers = p->headers,
 			    .headers_len = p->headers_len,
@@ -358,9 +333,8 @@ void otlp_http_post(struct otlp_http *h, const struct otlp_http_profile *p, cons
 	err = exchange(&x);
 	if (err) {
 		otlp_http_conn_close(h->conn);
-		answer_failed(h, &x, err, p->timeout_ms);
+		answer_failed(&x, err, p->timeout_ms);
 	} else {
-		h->explained = 0;
 		answer_read(&x);
 		if (x.keep)
 			otlp_http_conn_release(h->conn);
@@ -387,7 +361,6 @@ int otlp_http_create(struct otlp_http **ret, const struct otlp_http_opts *opts, 
 	*why = "out of memory";
 	if (!h)
 		return -ENOMEM;
-	h->is_tls = opts->url->is_tls;
 	err = otlp_http_conn_create(&h->conn, opts->url, &files, why);
 	if (err)
 		goto fail;

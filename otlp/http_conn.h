@@ -27,7 +27,7 @@ struct otlp_http_header {
 };
 
 /* Connects to nobody yet. @files: read for https only, but always to be complete; copied. 0,
- * -ENOMEM, or the error of otlp_tls_read() and *why. */
+ * -ENOMEM, or the error of otlp_tls_check() and *why. */
 int otlp_http_conn_create(struct otlp_http_conn **ret, const struct otlp_url *url,
 			  const struct otlp_tls_files *files, const char **why);
 void otlp_http_conn_destroy(struct otlp_http_conn *c); /* NULL is allowed */
@@ -65,9 +65,8 @@ int otlp_http_conn_read(struct otlp_http_conn *c, uint8_t *buf, size_t cap, size
  * nothing came beyond the answer, else closes it. */
 void otlp_http_conn_release(struct otlp_http_conn *c);
 
-/* After a failure of TLS: why, in words, by a handshake of its own, in what is left of the time and
- * not more than 3 s. 0, or an error: no words were found; -ECANCELED: aborted. */
-int otlp_http_conn_explain_tls(struct otlp_http_conn *c, char *text, size_t cap);
+/* Why TLS failed, in words, after -EKEYREJECTED or -EPIPE. 0, or -ENODATA: it did not. */
+int otlp_http_conn_explain(const struct otlp_http_conn *c, char *text, size_t cap);
 
 /* Ends the operation under way, and all later ones before they begin. */
 void otlp_http_conn_abort(struct otlp_http_conn *c);

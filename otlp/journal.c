@@ -95,7 +95,7 @@ static int write_batch(struct otlp_journal *j, enum otlp_signal s, struct otlp_r
 		struct otlp_request *r = list[n];
 
 		if (!make_room(j, s, r->size)) {
-			err = -ENOSPC;
+			err = -EAGAIN; /* the oldest is in flight: soon */
 			break;
 		}
 		records[n] = (struct otlp_wal_record){
@@ -127,7 +127,7 @@ static void look(struct otlp_journal *j)
 		do {
 			len = otlp_queue_unsaved(j->opts.queue, s, list, BATCH);
 			err = len ? write_batch(j, s, list, len) : 0;
-			if (len)
+			if (len && err != -EAGAIN)
 				tell_health(j, s, err);
 		} while (len == BATCH && !err);
 		if (otlp_queue_acked(j->opts.queue, s, &pos))

@@ -127,7 +127,8 @@ size_t otlp_queue_unsaved(struct otlp_queue *q, enum otlp_signal signal, struct 
 /* The first @saved of them are on disk, at @records; the others are not. */
 void otlp_queue_saved(struct otlp_queue *q, struct otlp_request **list, size_t len,
 		      const struct otlp_wal_record *records, size_t saved);
-/* Drops the oldest request on disk that is not in flight; false: there is none. */
+/* Drops the oldest request if it is on disk and not in flight; false: it is not. (Room on disk is
+ * freed from the oldest on: dropping others would free none.) */
 bool otlp_queue_drop_saved(struct otlp_queue *q, enum otlp_signal signal,
 			   struct otlp_overflow *ret);
 /* The last record behind which nothing older waits, if it is another than at the last call. */

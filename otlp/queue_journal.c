@@ -136,8 +136,10 @@ bool otlp_queue_drop_saved(struct otlp_queue *q, enum otlp_signal signal, struct
 
 	*ret = (struct otlp_overflow){0};
 	pthread_mutex_lock(&q->lock);
-	r = otlp_queue_oldest(f, true);
-	if (r) {
+	r = TAILQ_FIRST(&f->list);
+	while (r && r->is_done)
+		r = TAILQ_NEXT(r, link);
+	if (r && r->is_saved && !r->is_in_flight) {
 		*ret = (struct otlp_overflow){1, r->items, !f->is_overflowing};
 		f->is_overflowing = true;
 		otlp_queue_drop_request(q, r, OTLP_DROP_QUEUE_FULL);

@@ -352,6 +352,9 @@ int otlp_sender_create(struct otlp_sender **ret, const struct otlp_sender_opts *
 	s->queue_cap_bytes = s->queue_bytes;
 	if (opts->dir_fd >= 0)
 		s->queue_cap_bytes = x->queue_disk_bytes ? x->queue_disk_bytes : QUEUE_DISK_BYTES;
+	if (s->queue_bytes > s->queue_cap_bytes - s->queue_cap_bytes / 8)
+		/* what is larger than the log, with its own bytes, would never get there */
+		s->queue_bytes = s->queue_cap_bytes - s->queue_cap_bytes / 8;
 	err = create_lanes(s, opts, &first, error);
 	if (!err)
 		err = create_pilots(s, first, x->connections ? x->connections : 1, error);

@@ -37,6 +37,7 @@ struct otlp_wal {
 	bool is_folder_dirty; /* a name in it is not durable */
 	uint64_t last_segment; /* highest number in use */
 	uint64_t tag; /* of the last segment */
+	uint64_t void_from; /* first segment with records that were given up, since the last sync */
 	struct wal_mark next; /* of the next record */
 	struct wal_mark synced; /* the same, after the last sync */
 	struct wal_cursor cursor; /* segment 0: there is none yet */
@@ -205,6 +206,7 @@ int otlp_wal_open(struct otlp_wal **ret, const struct otlp_wal_opts *opts,
 	if (!w)
 		goto fail;
 	w->folder_fd = w->cursor_fd = -1;
+	w->void_from = UINT64_MAX;
 	w->signal = opts->signal;
 	w->segment_bytes = opts->segment_bytes ? opts->segment_bytes : DEFAULT_SEGMENT_BYTES;
 	err = open_folder(w, opts);
@@ -243,6 +245,14 @@ const char *otlp_wal_url(const struct otlp_wal *w)
 
 /* ---- writing ---- */
 
+/* Nothing is put behind what a segment may hold now, and the next one says that it is void. */
+static void leave_segment(struct otlp_wal *w, uint64_t number)
+{
+	w->is_open = false;
+	if (number < w->void_from)
+		w->void_from = number;
+}
+
 static int begin_segment(struct otlp_wal *w)
 {
 	struct wal_segment_head head = {.version = WAL_VERSION,
@@ -256,6 +266,7 @@ static int begin_segment(struct otlp_wal *w)
 	if (!g)
 		return -ENOMEM;
 	w->is_open = false;
+	head.void_from = w->void_from < head.segment ? w->void_from : head.segment;
 	err = getrandom(&head.tag, sizeof(head.tag), 0) == sizeof(head.tag) ? 0 : -EIO;
 	if (!err) {
 		g->fd = open_segment(w, head.segment, O_RDWR | O_CREAT | O_EXCL);
@@ -304,7 +315,7 @@ static int write_record(struct otlp_wal *w, const struct wal_record_head *h, con
 	if (!err)
 		g->bytes += size;
 	else if (ftruncate(g->fd, (off_t)g->bytes))
-		w->is_open = false;
+		leave_segment(w, g->number);
 	return err;
 }
 
@@ -357,6 +368,7 @@ static void give_up(struct otlp_wal *w)
 
 		if (g->fd < 0)
 			continue;
+		leave_segment(w, g->number);
 		if (!g->synced) {
 			drop_segments(w, i, 1);
 			continue;
@@ -369,12 +381,8 @@ static void give_up(struct otlp_wal *w)
 	}
 	w->is_open = false;
 	w->next = w->synced;
-	if (w->cursor.mark.number > w->next.number) {
-		/* done before they were durable: were the cursor lost now, they would look lost */
-		w->next = w->cursor.mark;
-		fdatasync(w->cursor_fd);
-	}
-	w->synced = w->next;
+	if (w->cursor.mark.number > w->next.number)
+		retire_all(w); /* done before they were durable: so is all that was */
 }
 
 int otlp_wal_sync(struct otlp_wal *w)
@@ -392,6 +400,7 @@ int otlp_wal_sync(struct otlp_wal *w)
 		return err;
 	}
 	w->is_folder_dirty = false;
+	w->void_from = UINT64_MAX;
 	w->synced = w->next;
 	for (size_t i = 0; i < all->len; i++) {
 		struct wal_segment *g = &all->list[i];

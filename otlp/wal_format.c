@@ -79,6 +79,7 @@ void wal_segment_head_write(uint8_t buf[WAL_HEAD], const struct wal_segment_head
 	put64(buf + 16, h->segment);
 	put64(buf + 24, h->tag);
 	put_mark(buf + 32, &h->mark);
+	put64(buf + 48, h->void_from);
 	seal(buf);
 }
 
@@ -94,6 +95,7 @@ int wal_segment_head_read(struct wal_segment_head *ret, const uint8_t buf[WAL_HE
 	ret->segment = get64(buf + 16);
 	ret->tag = get64(buf + 24);
 	ret->mark = get_mark(buf + 32);
+	ret->void_from = get64(buf + 48);
 	if (signal >= OTLP_SIGNAL_MAX || !mark_is_sane(&ret->mark))
 		return -EBADMSG;
 	ret->signal = (enum otlp_signal)signal;

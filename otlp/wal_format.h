@@ -10,9 +10,12 @@
  *
  * A segment is its header and records without padding; in all versions the first 64 bytes are:
  *
- *   0        8        16       24       32          40       48        60  64
- *   | magic  |version | number | tag    | number of | items  | zero    |CRC|
- *   |        | signal |        |(random)| 1st record| before |         |   |
+ *   0        8        16       24       32          40       48       56   60  64
+ *   | magic  |version | number | tag    | number of | items  | void   |zero|CRC|
+ *   |        | signal |        |(random)| 1st record| before | from   |    |   |
+ *
+ * "Void from" is its own number, or that of an earlier segment: what stands from there on, under
+ * numbers from that of its first record on, was given up and written again.
  *
  * A record is a header and @size bytes of body; the tag is the segment's, so that bytes of another
  * file, or of a body that holds such a log, are not taken for a record:
@@ -55,6 +58,7 @@ struct wal_segment_head {
 	uint64_t segment;
 	uint64_t tag;
 	struct wal_mark mark; /* of its first record */
+	uint64_t void_from; /* segment */
 };
 
 enum wal_kind { WAL_RECORD = 1, WAL_HOLE = 2 };

@@ -15,8 +15,7 @@ struct wal_scan {
 	int fd;
 	uint64_t size; /* of the file; what lies beyond is not looked at */
 	uint64_t at; /* where the next record begins */
-	uint64_t limit; /* number of the next segment's first record: what comes from it on was
-			 * written again there, and is void here */
+	uint64_t limit; /* records from this number on are void: written again in a later segment */
 	bool is_known; /* @mark is what the next record must have, or later */
 	struct wal_mark mark; /* after the last record found */
 	bool has_tag; /* else the first record found sets it */

@@ -184,10 +184,12 @@ static int probe(struct walk *w, struct wal_segment *g)
 	err = -EBADMSG;
 	if (pread(fd, buf, sizeof(buf), 0) == sizeof(buf))
 		err = wal_segment_head_read(&head, buf);
-	if (!err && head.segment == g->number) {
+	if (!err) {
+		g->is_foreign = head.segment != g->number;
 		g->has_head = g->has_tag = true;
 		g->tag = head.tag;
 		g->mark = head.mark;
+		g->void_from = head.void_from;
 	} else if (err != -ENOTSUP) {
 		err = 0;
 		w->scan = (struct wal_scan){
@@ -308,7 +310,8 @@ static void rewrite_head(struct walk *w, const struct wal_segment *g)
 					.signal = w->s->signal,
 					.segment = g->number,
 					.tag = g->tag,
-					.mark = w->mark};
+					.mark = w->mark,
+					.void_from = g->number};
 	uint8_t buf[WAL_HEAD];
 
 	w->s->damage.bytes += g->bytes < WAL_HEAD ? g->bytes : WAL_HEAD;
@@ -438,12 +441,33 @@ static uint64_t last_segment(const struct wal_survey *s)
 	return cursor > last ? cursor : last;
 }
 
+/* Limits the segments that others say were partly given up, and removes those that were wholly. */
+static void drop_void(struct wal_survey *s)
+{
+	struct wal_segments *all = &s->segments;
+
+	for (size_t i = 0; i < all->len; i++) {
+		const struct wal_segment *by = &all->list[i];
+
+		all->list[i].limit = UINT64_MAX;
+		for (size_t k = i; k-- > 0 && all->list[k].number >= by->void_from;)
+			if (by->has_head && by->mark.number < all->list[k].limit)
+				all->list[k].limit = by->mark.number;
+	}
+	for (size_t i = all->len; i-- > 0;) {
+		if (all->list[i].mark.number < all->list[i].limit)
+			continue;
+		if (s->mode == WAL_REPAIR)
+			unlink_segment(s, all->list[i].number);
+		wal_segments_remove(all, i, 1);
+	}
+}
+
 /* Leaves only segments that are at the cursor or behind it and have something in them. */
 static int prepare(struct walk *w)
 {
 	struct wal_survey *s = w->s;
 	struct wal_segments *all = &s->segments;
-	uint64_t limit = UINT64_MAX;
 	size_t kept = 0;
 	int err;
 
@@ -463,7 +487,9 @@ static int prepare(struct walk *w)
 	for (size_t i = 0; i < all->len; i++) {
 		struct wal_segment *g = &all->list[i];
 
-		if (s->cursor.sequence && g->number < s->cursor.segment) {
+		if (g->is_foreign) {
+			continue;
+		} else if (s->cursor.sequence && g->number < s->cursor.segment) {
 			if (s->mode == WAL_REPAIR)
 				unlink_segment(s, g->number);
 		} else if (!g->has_tag) {
@@ -473,19 +499,7 @@ static int prepare(struct walk *w)
 		}
 	}
 	wal_segments_remove(all, kept, all->len - kept);
-	for (size_t i = kept; i-- > 0;) {
-		struct wal_segment *g = &all->list[i];
-
-		g->limit = limit;
-		if (g->mark.number >= limit) {
-			/* all in it was written again later */
-			if (s->mode == WAL_REPAIR)
-				unlink_segment(s, g->number);
-			wal_segments_remove(all, i, 1);
-		} else {
-			limit = g->mark.number;
-		}
-	}
+	drop_void(s);
 	return 0;
 }
 

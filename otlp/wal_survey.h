@@ -15,11 +15,13 @@ struct wal_segment {
 	uint64_t synced; /* of those; 0: not even its name is durable */
 	int fd; /* -1: closed */
 	/* of a survey */
+	bool is_foreign; /* its header has another number: a copy that somebody put here */
 	bool has_head; /* its header is intact */
 	bool has_tag; /* it has a header or a record */
 	uint64_t tag;
 	struct wal_mark mark; /* of its first record */
-	uint64_t limit; /* lowest number in the segments after it */
+	uint64_t void_from; /* as its header says */
+	uint64_t limit; /* records from this number on are void */
 };
 
 struct wal_segments {

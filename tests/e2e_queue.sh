@@ -99,6 +99,15 @@ sink_stop fourth-sink
 grep -q 'they are left alone' "$dir/send4.err" || fail "queue send: says nothing of the third"
 [ "$(items_of "$dir/queue4" traces)" = "$flows" ] || fail "the third queue is not as it was"
 
+# ---- the library in another program ----
+
+sink_start one-sink in
+in_ns in "$build/bench/send_one_span" "$sink_url/v1/traces" >"$dir/one.out" || fail "send_one_span: $(cat "$dir/one.out")"
+sink_stop one-sink
+"$py" "$tests/otlp_read.py" "$dir/one-sink" | grep -q '"name": "hello"' || fail "send_one_span: no such span arrived"
+in_ns in "$build/bench/send_one_span" localhost:4318 2>"$dir/one.err" && fail "send_one_span: takes a URL without scheme"
+grep -q 'must begin with http' "$dir/one.err" || fail "send_one_span: $(cat "$dir/one.err")"
+
 # ---- directories that cannot be used ----
 
 refused() { # DIRECTORY WHAT-IT-SAYS

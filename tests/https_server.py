@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""An HTTPS server on 127.0.0.1 with the certificate and key of one PEM file; says its port on stdout.
+"""An HTTPS server on loopback with the certificate and key of one PEM file; says its port on stdout.
 
-    https_server.py PEM [client-ca=FILE] [sni=NAME] [tls=1.3]
+    https_server.py PEM [client-ca=FILE] [sni=NAME|none] [tls=1.3] [address=A]
 
 Answers a POST of `spans` or of nothing but zeros with 200, else 400, and
   /hang    nothing at all
   /bye     as always, and then closes the connection, which it had promised to keep
+  /gone    the same without a word of good-bye by TLS
   /early   413 at once, and never reads the body
 To a client that does not name NAME (SNI) it gives the certificate, but status 400. Ends when stdin
 does."""
@@ -38,9 +39,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         named = getattr(self.connection, "ringspan_name", None)
         good = body == b"spans" or not body.strip(b"\0")
-        self.answer(200 if good and options.get("sni", named) == named else 400)
-        if self.path == "/bye":
+        if "sni" in options and options["sni"] != (named or "none"):
+            good = False
+        self.answer(200 if good else 400)
+        if self.path in ("/bye", "/gone"):
             self.close_connection = True
+        if self.path == "/bye":
             self.connection.settimeout(0.1)
             try:
                 self.connection.unwrap()  # says so by TLS, too
@@ -62,7 +66,7 @@ def keep_name(connection, name, _):
     connection.ringspan_name = name
 
 
-server = Server(("127.0.0.1", 0), Handler)
+server = Server((options.get("address", "127.0.0.1"), 0), Handler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1])
 context.sni_callback = keep_name

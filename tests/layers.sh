@@ -29,6 +29,7 @@ otlp/wal_scan
 otlp/wal otlp/wal_survey
 otlp/wal_dir
 otlp/delta otlp/split
+otlp/tls
 otlp/http_op
 otlp/http_conn
 otlp/http otlp/http_profile
@@ -68,7 +69,7 @@ bpf/(bpf|libbpf)\.h    | user/probe* user/attach_* user/worker.c user/pin.c
 xdp/                   | user/probe.c user/attach_xdp.*
 cap-ng\.h              | user/privileges.c
 uuid/                  | user/flow_*
-mbedtls/               | otlp/tls_check.c user/flow_id.c
+mbedtls/               | otlp/tls.c otlp/tls_check.c user/flow_id.c
 argp\.h                | user/options_cli.*
 flow\.skel\.h          | user/probe*
 '

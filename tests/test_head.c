@@ -50,7 +50,8 @@ static void test_head_is_read_however_it_is_cut(void **state)
 		{"HTTP/1.1 200 OK\r\n\r\n", 200, true, NULL, NULL, NULL},
 		{"HTTP/1.0 503 \r\nContent-Length: 7\r\n\r\n", 503, false, "7", NULL, NULL},
 		{"HTTP/1.1 204\nCONTENT-LENGTH:0\n\n", 204, true, "0", NULL, NULL},
-		{"HTTP/1.1 200 a b c\r\nX: y\r\nconnection: \t close \t\r\nX-Content-Length: 9\r\n"
+		{"HTTP/1.1 200 a b c\r\nX: y\r\nconnection: \t close \t\r\nX-Content-Length: "
+		 "9\r\nCon: x\r\n"
 		 "Content-Length2: 9\r\n\r\n",
 		 200, true, NULL, "close", NULL},
 		{"HTTP/1.1 301 x\r\nContent-Length: 1\r\nConnection: a\r\nLocation: /p:q\r\n"
@@ -176,6 +177,14 @@ static void test_head_bounds_what_it_keeps(void **state)
 	snprintf(text, sizeof(text),
 		 "HTTP/1.1 200 OK\r\nConnection: %0300d\r\nConnection: %0300d\r\n", 0, 0);
 	assert_int_equal(feed(&h, text, strlen(text), 99, &used), -EBADMSG);
+	for (int width = 508; width <= 509; width++) {
+		int len = snprintf(text, sizeof(text),
+				   "HTTP/1.1 200 OK\r\nConnection: %0*d\r\nConnection: x\r\n\r\n",
+				   width, 0);
+
+		assert_int_equal(feed(&h, text, (size_t)len, 99, &used),
+				 width == 508 ? 1 : -EBADMSG);
+	}
 	snprintf(text, sizeof(text), "HTTP/1.1 200 %04000d\r\n\r\n", 0);
 	assert_int_equal(feed(&h, text, strlen(text), 99, &used), 1);
 }

@@ -81,6 +81,7 @@ static void test_http_each_status_has_its_verdict(void **state)
 		{599, OTLP_ANSWER_REFUSED}, {429, OTLP_ANSWER_RETRY},	{502, OTLP_ANSWER_RETRY},
 		{503, OTLP_ANSWER_RETRY},   {504, OTLP_ANSWER_RETRY},	{200, OTLP_ANSWER_OK},
 		{201, OTLP_ANSWER_OK},	    {206, OTLP_ANSWER_OK},	{600, OTLP_ANSWER_REFUSED},
+		{101, OTLP_ANSWER_REFUSED},
 	};
 
 	(void)state;

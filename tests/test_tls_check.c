@@ -153,7 +153,7 @@ static void test_tls_check_keeps_the_usable_certificates(void **state)
 		 https_cert("mixed.pem"));
 	assert_int_equal(system(command), 0);
 	files.ca = https_cert("mixed.pem");
-	assert_int_equal(otlp_tls_read(&pem, &files, &why), 0);
+	assert_int_equal(otlp_tls_check(&pem, &files, &why), 0);
 	assert_int_equal(count(pem.ca, "-----BEGIN"), 2);
 	assert_int_equal(count(pem.ca, "-----END"), 2);
 	assert_int_equal(count(pem.ca, "PRIVATE"), 0);

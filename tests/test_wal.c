@@ -609,6 +609,34 @@ static void test_wal_ignores_files_that_are_not_its_own(void **state)
 	check_reopened(f, 0, 3);
 }
 
+/* Somebody's copy is neither sent again nor believed: the log stays as it is. */
+static void test_wal_leaves_a_copied_segment_alone(void **state)
+{
+	struct wal_fixture *f = *state;
+	struct wal_image image;
+	struct wal_file *copy;
+	struct otlp_wal *w;
+
+	f->segment_bytes = 300;
+	w = wal_fixture_open(f);
+	put_and_sync(f, w, 0, 10);
+	otlp_wal_close(w);
+	wal_image_take(&image, f);
+	copy = &image.files[image.len++];
+	*copy = *wal_image_segment(&image, 1);
+	copy->data = malloc(copy->size);
+	memcpy(copy->data, wal_image_segment(&image, 1)->data, copy->size);
+	snprintf(copy->name, sizeof(copy->name), "%016x.wal", 9);
+	wal_image_put(&image, f);
+	check_reopened(f, 0, 10);
+	w = wal_fixture_open(f);
+	put_and_sync(f, w, 10, 12);
+	assert_int_equal(f->put[10].pos.segment, 10);
+	otlp_wal_close(w);
+	check_reopened(f, 0, 12);
+	wal_image_reset(&image);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, wal_fixture_setup, wal_fixture_teardown)
 
 int main(void)
@@ -637,6 +665,7 @@ int main(void)
 		TEST(test_wal_counts_a_segment_missing_where_the_cursor_is),
 		TEST(test_wal_counts_a_segment_missing_behind_the_cursor),
 		TEST(test_wal_ignores_files_that_are_not_its_own),
+		TEST(test_wal_leaves_a_copied_segment_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

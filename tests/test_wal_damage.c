@@ -63,6 +63,19 @@ static void check_reopened(struct wal_fixture *f, const unsigned *ids, size_t le
 	otlp_wal_close(w);
 }
 
+/* What is put next is found behind the rest, and nothing looks lost. */
+static void check_goes_on(struct wal_fixture *f, unsigned *ids, size_t len, unsigned next)
+{
+	struct otlp_wal *w = wal_fixture_open(f);
+
+	wal_fixture_put(f, w, next, next + 2);
+	assert_int_equal(otlp_wal_sync(w), 0);
+	otlp_wal_close(w);
+	ids[len] = next;
+	ids[len + 1] = next + 1;
+	check_reopened(f, ids, len + 2);
+}
+
 /* Puts the image on disk and opens it: all that must be there is, the loss is counted, once. */
 static void check_cut(struct cut *c, struct wal_image *image)
 {
@@ -102,6 +115,7 @@ static void check_cut(struct cut *c, struct wal_image *image)
 	assert_true(!!c->f->damage.bytes == (records > 0));
 	otlp_wal_close(w);
 	check_reopened(c->f, ids, len);
+	check_goes_on(c->f, ids, len, c->records);
 }
 
 typedef void (*harm_fn)(struct wal_file *file, size_t at);
@@ -302,14 +316,37 @@ static void check_many(struct many *m, struct wal_image *image, uint64_t seen_up
 		wal_fixture_check_damage(f, lost, items, 0);
 	otlp_wal_close(w);
 	check_reopened(f, ids, len);
-	/* and the log goes on */
+	check_goes_on(f, ids, len, m->records);
+}
+
+/* A segment of which nothing is left: something was in it, but what is unknown. */
+static void test_power_cut_leaves_a_segment_without_anything(void **state)
+{
+	struct wal_fixture *f = *state;
+	const unsigned ids[] = {0, 1, 2};
+	struct wal_image image;
+	struct otlp_wal *w;
+
+	f->segment_bytes = 300;
 	w = wal_fixture_open(f);
-	wal_fixture_put(f, w, m->records, m->records + 2);
-	assert_int_equal(otlp_wal_sync(w), 0);
+	wal_fixture_put(f, w, 0, 5);
 	otlp_wal_close(w);
-	ids[len] = m->records;
-	ids[len + 1] = m->records + 1;
-	check_reopened(f, ids, len + 2);
+	wal_image_take(&image, f);
+	assert_int_equal(f->put[2].pos.segment, 1);
+	assert_int_equal(f->put[3].pos.segment, 2);
+	for (unsigned is_short = 0; is_short < 2; is_short++) {
+		memset(wal_image_segment(&image, 2)->data, 0, wal_image_segment(&image, 2)->size);
+		if (is_short)
+			wal_image_segment(&image, 2)->size = 50;
+		wal_image_put(&image, f);
+		w = wal_fixture_open(f);
+		wal_fixture_check_ids(f, w, ids, 3);
+		wal_fixture_check_damage(f, !is_short, 0, !is_short);
+		assert_int_equal(f->damage.bytes, wal_image_segment(&image, 2)->size);
+		otlp_wal_close(w);
+		check_reopened(f, ids, 3);
+	}
+	wal_image_reset(&image);
 }
 
 static void test_power_cut_over_several_segments(void **state)
@@ -434,13 +471,16 @@ static void test_rot_does_not_bring_up_a_log_inside_a_body(void **state)
 	struct wal_image image;
 	struct wal_file *inner;
 	struct otlp_wal_pos pos;
+	const struct wal_image nothing = {.len = 0};
 	const unsigned ids[] = {0, 1, 2, 8};
 
-	wal_fixture_put(f, w, 0, 3);
+	wal_fixture_put(f, w, 0, 6); /* numbers up to 5, of which the outer log has come to 3 */
 	otlp_wal_close(w);
 	wal_image_take(&image, f);
+	wal_image_put(&nothing, f);
 	inner = wal_image_segment(&image, 1);
 	w = wal_fixture_open(f);
+	wal_fixture_put(f, w, 0, 3);
 	assert_int_equal(otlp_wal_append(w, inner->data, inner->size, 7, 1, &pos), 0);
 	wal_fixture_put(f, w, 8, 9);
 	assert_int_equal(otlp_wal_sync(w), 0);
@@ -506,6 +546,7 @@ int main(void)
 		TEST(test_power_cut_keeps_any_set_of_blocks),
 		TEST(test_power_cut_with_blocks_in_the_wrong_place),
 		TEST(test_power_cut_over_several_segments),
+		TEST(test_power_cut_leaves_a_segment_without_anything),
 		TEST(test_rot_of_any_byte_costs_at_most_its_record),
 		TEST(test_rot_does_not_bring_up_a_log_inside_a_body),
 		TEST(test_rot_of_several_bytes_never_crashes),

@@ -18,9 +18,27 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "otlp/wal_dir.h"
 #include "tests/wal_fixture.h"
 
 /* ---- the disk ---- */
+
+int __wrap_fdatasync(int fd);
+int __wrap_fsync(int fd);
+ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t at);
+ssize_t __real_pwrite(int fd, const void *data, size_t size, off_t at);
+ssize_t __wrap_pread(int fd, void *data, size_t size, off_t at);
+ssize_t __real_pread(int fd, void *data, size_t size, off_t at);
+ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int len, off_t at);
+ssize_t __real_pwritev(int fd, const struct iovec *iov, int len, off_t at);
+int __wrap_ftruncate(int fd, off_t size);
+int __real_ftruncate(int fd, off_t size);
+int __wrap_unlinkat(int dir_fd, const char *name, int flags);
+int __real_unlinkat(int dir_fd, const char *name, int flags);
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
+int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
+int __wrap_openat(int dir_fd, const char *name, int flags, ...);
+int __real_openat(int dir_fd, const char *name, int flags, ...);
 
 #define FILES 256
 
@@ -34,6 +52,9 @@ struct disk {
 	unsigned calls; /* so far, of those that can fail */
 	unsigned fail_from, fail_to; /* these fail, the first being 1 */
 	int error;
+	off_t bad_from, bad_to; /* unreadable in every file */
+	ino_t synced_dirs[8];
+	size_t synced_dirs_len;
 	struct kept files[FILES];
 	size_t files_len;
 	struct { /* names in the folder */
@@ -72,7 +93,7 @@ static void keep_file(int fd, const struct stat *st)
 	k->data = malloc(k->size + 1);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd); /* it may be open for writing only */
 	reader = open(path, O_RDONLY | O_CLOEXEC);
-	assert_int_equal(pread(reader, k->data, k->size, 0), k->size);
+	assert_int_equal(__real_pread(reader, k->data, k->size, 0), k->size);
 	close(reader);
 }
 
@@ -104,7 +125,20 @@ static int sync_to_disk(int fd)
 		keep_file(fd, &st);
 	else
 		keep_names(fd);
+	if (S_ISDIR(st.st_mode) && disk.synced_dirs_len < 8)
+		disk.synced_dirs[disk.synced_dirs_len++] = st.st_ino;
 	return 0;
+}
+
+static bool is_dir_synced(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	for (size_t i = 0; i < disk.synced_dirs_len; i++)
+		if (disk.synced_dirs[i] == st.st_ino)
+			return true;
+	return false;
 }
 
 static void disk_reset(void)
@@ -158,21 +192,6 @@ static void disk_image(struct wal_image *ret, const struct wal_fixture *f, unsig
 	wal_image_reset(&now);
 }
 
-int __wrap_fdatasync(int fd);
-int __wrap_fsync(int fd);
-ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t at);
-ssize_t __real_pwrite(int fd, const void *data, size_t size, off_t at);
-ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int len, off_t at);
-ssize_t __real_pwritev(int fd, const struct iovec *iov, int len, off_t at);
-int __wrap_ftruncate(int fd, off_t size);
-int __real_ftruncate(int fd, off_t size);
-int __wrap_unlinkat(int dir_fd, const char *name, int flags);
-int __real_unlinkat(int dir_fd, const char *name, int flags);
-int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
-int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
-int __wrap_openat(int dir_fd, const char *name, int flags, ...);
-int __real_openat(int dir_fd, const char *name, int flags, ...);
-
 int __wrap_fdatasync(int fd)
 {
 	return sync_to_disk(fd);
@@ -183,24 +202,40 @@ int __wrap_fsync(int fd)
 	return sync_to_disk(fd);
 }
 
+/* A write that fails has written half of it all the same. */
 ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t at)
 {
 	struct stat st;
 
 	assert_int_equal(fstat(fd, &st), 0);
-	return fails(at + (off_t)size > st.st_size) ? -1 : __real_pwrite(fd, data, size, at);
+	if (!fails(at + (off_t)size > st.st_size))
+		return __real_pwrite(fd, data, size, at);
+	if (disk.error != ENOSPC)
+		__real_pwrite(fd, data, size / 2, at);
+	return -1;
 }
 
-/* Fails as a full disk does: half of it fits. */
+/* On a full disk half of it fits, which is no error yet. */
 ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int len, off_t at)
 {
 	size_t half = iov[1].iov_len / 2;
+	ssize_t n;
 
 	if (!fails(true))
 		return __real_pwritev(fd, iov, len, at);
-	if (disk.error != ENOSPC)
+	n = __real_pwritev(fd, (struct iovec[]){iov[0], {iov[1].iov_base, half}}, len, at);
+	errno = disk.error;
+	return disk.error == ENOSPC ? n : -1;
+}
+
+/* What the disk cannot read. */
+ssize_t __wrap_pread(int fd, void *data, size_t size, off_t at)
+{
+	if (at < disk.bad_to && at + (off_t)size > disk.bad_from) {
+		errno = EIO;
 		return -1;
-	return __real_pwritev(fd, (struct iovec[]){iov[0], {iov[1].iov_base, half}}, len, at);
+	}
+	return __real_pread(fd, data, size, at);
 }
 
 int __wrap_ftruncate(int fd, off_t size)
@@ -284,30 +319,39 @@ static void user_ack(struct user *u)
 	u->acked++;
 }
 
-/* Found is a run of ids that begins with or before the first that is not done, and has all that
- * were synced; nothing is reported as damaged, since nothing is. */
+/* Found is, in order, all that was synced and is not done, perhaps more that is done; nothing is
+ * reported as damaged, since nothing is; and the log goes on from there. */
 static void check_kept(struct user *u, unsigned up_to)
 {
 	struct wal_fixture *f = u->f;
 	struct otlp_wal *w = wal_fixture_open(f);
-	unsigned first = f->found_len ? wal_fixture_id(&f->found[0]) : up_to;
-	unsigned end = first + (unsigned)f->found_len;
+	unsigned ids[WAL_TEST_MAX], wanted = u->acked;
+	size_t len = f->found_len;
 
-	if (up_to > u->acked && (first > u->acked || end < up_to))
-		fail_msg("found %u to %u, instead of %u to %u (calls %u to %u, is_eager %d)", first,
-			 end, u->acked, up_to, u->fail_from, u->fail_to, u->is_eager);
-	wal_fixture_check_found(f, w, first, end);
-	if (f->damage.bytes || f->damage.records)
+	for (size_t i = 0; i < len; i++) {
+		ids[i] = wal_fixture_id(&f->found[i]);
+		wanted += ids[i] == wanted;
+		assert_true(i == 0 || ids[i] > ids[i - 1]);
+	}
+	if (wanted < up_to)
+		fail_msg("%u of %u to %u is lost (calls %u to %u, is_eager %d)", wanted, u->acked,
+			 up_to, u->fail_from, u->fail_to, u->is_eager);
+	wal_fixture_check_ids(f, w, ids, len);
+	/* of a record whose write failed and could not be taken back something may be left to see
+	 */
+	if (f->damage.records > (u->fail_to > u->fail_from))
 		fail_msg("damage: %u records (calls %u to %u, is_eager %d)",
 			 (unsigned)f->damage.records, u->fail_from, u->fail_to, u->is_eager);
 	otlp_wal_close(w);
-	/* and it goes on from there */
 	w = wal_fixture_open(f);
-	wal_fixture_put(f, w, end, end + 2);
+	ids[len] = u->next;
+	ids[len + 1] = u->next + 1;
+	wal_fixture_put(f, w, u->next, u->next + 2);
 	assert_int_equal(otlp_wal_sync(w), 0);
 	otlp_wal_close(w);
 	w = wal_fixture_open(f);
-	wal_fixture_check_found(f, w, first, end + 2);
+	wal_fixture_check_ids(f, w, ids, len + 2);
+	wal_fixture_check_no_damage(f);
 	otlp_wal_close(w);
 }
 
@@ -327,6 +371,8 @@ static void check_power_cut(struct user *u, struct wal_fixture *other)
 	for (unsigned chance = 0; chance < CHANCES; chance++) {
 		disk_image(&image, u->f, chance);
 		disk = (struct disk){.error = EIO};
+		if (wal_image_file(&image, "about"))
+			assert_in_range(wal_image_file(&image, "about")->size, 20, 200);
 		wal_image_put(&image, other);
 		check_kept(&after, synced);
 		disk_reset();
@@ -374,7 +420,7 @@ static bool run(struct wal_fixture *f, struct wal_fixture *other, unsigned from,
 		user_append(&u);
 		if (step % 3 == 2)
 			user_sync(&u);
-		if (step % 5 > 1)
+		for (unsigned acks = is_eager ? 2 : 1; step % 5 > 1 && acks; acks--)
 			user_ack(&u);
 		if (len < 3 && step % 4 == 0)
 			check_power_cut(&u, other);
@@ -413,6 +459,7 @@ static void test_wal_survives_an_error_at_any_call(void **state)
 static void test_wal_survives_an_error_while_it_is_ahead_of_the_disk(void **state)
 {
 	check_every_call(state, 1, EIO, true);
+	check_every_call(state, 2, EIO, true);
 }
 
 static void test_wal_survives_a_disk_that_fills_up_at_any_call(void **state)
@@ -422,6 +469,7 @@ static void test_wal_survives_a_disk_that_fills_up_at_any_call(void **state)
 
 static void test_wal_survives_a_disk_that_stays_bad_for_a_while(void **state)
 {
+	check_every_call(state, 2, EIO, false);
 	check_every_call(state, 3, EIO, false);
 	check_every_call(state, 5, EIO, true);
 	check_every_call(state, 12, ENOSPC, false);
@@ -457,12 +505,207 @@ static void test_wal_error_leaves_the_log_as_it_was(void **state)
 	disk_reset();
 }
 
+static void check_found_after(struct wal_fixture *f, unsigned from, unsigned to)
+{
+	struct otlp_wal *w = wal_fixture_open(f);
+
+	wal_fixture_check_found(f, w, from, to);
+	wal_fixture_check_no_damage(f);
+	otlp_wal_close(w);
+}
+
+/* Each failed write of the cursor leaves half of it: never on both slots. */
+static void test_wal_cursor_that_fails_again_and_again_keeps_one_slot(void **state)
+{
+	struct wal_fixture *f = *state;
+	struct otlp_wal *w;
+
+	disk_reset();
+	w = wal_fixture_open(f);
+	wal_fixture_put(f, w, 0, 9);
+	assert_int_equal(otlp_wal_sync(w), 0);
+	assert_int_equal(otlp_wal_ack(w, &f->put[0].pos), 0);
+	assert_int_equal(otlp_wal_ack(w, &f->put[2].pos), 0);
+	for (unsigned id = 3; id < 7; id++) {
+		disk.fail_from = disk.fail_to = disk.calls + 1;
+		assert_int_equal(otlp_wal_ack(w, &f->put[id].pos), -EIO);
+	}
+	otlp_wal_close(w);
+	check_found_after(f, 3, 9);
+	disk_reset();
+}
+
+/* Records are done before they were synced, and then the sync fails: the numbers of those that come
+ * next are none that count as done, when all that is done goes to make room. */
+static void test_wal_that_was_ahead_of_the_disk_keeps_what_comes_next(void **state)
+{
+	struct wal_fixture *f = *state;
+	struct otlp_wal *w;
+
+	disk_reset();
+	w = wal_fixture_open(f);
+	wal_fixture_put(f, w, 0, 2);
+	assert_int_equal(otlp_wal_sync(w), 0);
+	wal_fixture_put(f, w, 2, 5);
+	assert_int_equal(otlp_wal_ack(w, &f->put[4].pos), 0);
+	disk.fail_from = disk.fail_to = disk.calls + 1;
+	assert_int_equal(otlp_wal_sync(w), -EIO);
+	wal_fixture_put(f, w, 5, 8);
+	assert_int_equal(otlp_wal_sync(w), 0);
+	disk.error = ENOSPC;
+	disk.fail_from = disk.calls + 1;
+	disk.fail_to = disk.calls + 2;
+	assert_int_equal(wal_fixture_append(f, w, 8), -ENOSPC);
+	otlp_wal_close(w);
+	check_found_after(f, 5, 8);
+	disk_reset();
+}
+
+/* What was counted as damage is not counted again after a power cut that follows. */
+static void check_repair_is_durable(struct wal_fixture *f, const struct wal_image *damaged)
+{
+	struct wal_image after;
+	struct otlp_wal *w;
+	uint64_t bytes;
+	size_t found;
+	char path[64];
+	struct stat st;
+
+	disk_reset();
+	wal_image_put(damaged, f);
+	for (size_t i = 0; i < damaged->len; i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "log/%s", damaged->files[i].name);
+		fd = openat(f->dir_fd, path, O_RDONLY | O_CLOEXEC);
+		assert_int_equal(fstat(fd, &st), 0);
+		keep_file(fd, &st);
+		close(fd);
+	}
+	w = wal_fixture_open(f);
+	bytes = f->damage.bytes + f->damage.records;
+	found = f->found_len;
+	assert_true(bytes > 0);
+	otlp_wal_close(w);
+	disk_image(&after, f, NAMES);
+	wal_image_put(&after, f);
+	w = wal_fixture_open(f);
+	wal_fixture_check_no_damage(f);
+	assert_int_equal(f->found_len, found);
+	otlp_wal_close(w);
+	wal_image_reset(&after);
+	disk_reset();
+}
+
+static void test_wal_repairs_are_durable(void **state)
+{
+	struct wal_fixture *f = *state;
+	struct wal_image whole, image;
+	struct otlp_wal *w;
+
+	disk_reset();
+	f->segment_bytes = 500;
+	w = wal_fixture_open(f);
+	wal_fixture_put(f, w, 0, 16);
+	assert_int_equal(otlp_wal_ack(w, &f->put[0].pos), 0);
+	otlp_wal_close(w);
+	assert_in_range(f->put[15].pos.segment, 3, 5);
+	wal_image_take(&whole, f);
+	for (unsigned kind = 0; kind < 6; kind++) {
+		struct wal_file *second;
+
+		wal_image_copy(&image, &whole);
+		second = wal_image_segment(&image, 2);
+		if (kind == 0)
+			second->data[f->put[8].pos.offset + 3] ^= 1; /* a record's header */
+		else if (kind == 1)
+			second->data[f->put[8].pos.offset + 66] ^= 1; /* its body */
+		else if (kind == 2)
+			second->data[3] ^= 1; /* the segment's header */
+		else if (kind == 3)
+			wal_image_segment(&image, f->put[15].pos.segment)->size -= 3;
+		else if (kind == 4)
+			snprintf(second->name, sizeof(second->name), "gone");
+		else
+			snprintf(wal_image_segment(&image, 1)->name, 32, "gone");
+		check_repair_is_durable(f, &image);
+		wal_image_reset(&image);
+	}
+	wal_image_reset(&whole);
+}
+
+static size_t three_kilobytes(unsigned id)
+{
+	return 3000 + id;
+}
+
+/* Sectors that cannot be read cost the records in them, no others. */
+static void test_wal_reads_around_bad_sectors(void **state)
+{
+	struct wal_fixture *f = *state;
+	unsigned ids[40];
+	size_t len = 0;
+	struct otlp_wal *w;
+
+	disk_reset();
+	f->body_size = three_kilobytes;
+	w = wal_fixture_open(f);
+	wal_fixture_put(f, w, 0, 30);
+	otlp_wal_close(w);
+	disk.bad_from = 40960;
+	disk.bad_to = 45056;
+	for (unsigned id = 0; id < 30; id++) {
+		off_t at = (off_t)f->put[id].pos.offset, end = at + 64 + (off_t)f->put[id].size;
+
+		/* reads are in steps of a page from where one failed */
+		if (end <= disk.bad_from - 4096 || at >= disk.bad_to + 4096)
+			ids[len++] = id;
+	}
+	w = wal_fixture_open(f);
+	assert_in_range(f->found_len, len, 28);
+	assert_int_equal(f->damage.records, 30 - f->found_len);
+	assert_int_equal(f->damage.unknown, 0);
+	for (size_t i = 0, k = 0; k < len; i++) {
+		assert_in_range(i, 0, f->found_len - 1);
+		k += wal_fixture_id(&f->found[i]) == ids[k];
+	}
+	otlp_wal_close(w);
+	disk_reset();
+}
+
+/* The folder's own name is durable, too. */
+static void test_wal_new_folder_is_durable(void **state)
+{
+	struct wal_fixture *f = *state;
+	const char *why;
+	char path[80];
+	int fd;
+
+	disk_reset();
+	otlp_wal_close(wal_fixture_open(f));
+	assert_true(is_dir_synced(f->dir_fd));
+	disk_reset();
+	snprintf(path, sizeof(path), "%s/sub", f->path);
+	assert_int_equal(otlp_wal_dir_open(&fd, path, &why), 0);
+	assert_true(is_dir_synced(f->dir_fd));
+	assert_true(is_dir_synced(fd));
+	close(fd);
+	unlinkat(f->dir_fd, "sub/FORMAT", 0);
+	unlinkat(f->dir_fd, "sub", AT_REMOVEDIR);
+	disk_reset();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, wal_fixture_setup, wal_fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_wal_error_leaves_the_log_as_it_was),
+		TEST(test_wal_cursor_that_fails_again_and_again_keeps_one_slot),
+		TEST(test_wal_that_was_ahead_of_the_disk_keeps_what_comes_next),
+		TEST(test_wal_repairs_are_durable),
+		TEST(test_wal_reads_around_bad_sectors),
+		TEST(test_wal_new_folder_is_durable),
 		TEST(test_wal_survives_an_error_at_any_call),
 		TEST(test_wal_survives_an_error_while_it_is_ahead_of_the_disk),
 		TEST(test_wal_survives_a_disk_that_fills_up_at_any_call),

@@ -47,15 +47,27 @@ static const char *queue_age(uint64_t unix_ns, char buf[32])
 	return buf;
 }
 
+static const char *queue_size(uint64_t bytes, char buf[32])
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB"};
+	double size = (double)bytes;
+	unsigned unit = 0;
+
+	for (; size >= 1024 && unit < 3; unit++)
+		size /= 1024;
+	snprintf(buf, 32, unit ? "%.1f %s" : "%.0f %s", size, units[unit]);
+	return buf;
+}
+
 static void queue_print(void *ctx, const struct otlp_wal_listing *l)
 {
 	uint64_t *requests = ctx;
-	char age[32];
+	char age[32], size[32];
 
 	*requests += l->requests;
-	printf("%-8s %9" PRIu64 " %10" PRIu64 " %8.1f MiB %8s  %s\n", queue_signals[l->signal],
-	       l->requests, l->items, (double)l->bytes / (1 << 20),
-	       queue_age(l->oldest_unix_ns, age), l->url);
+	printf("%-8s %9" PRIu64 " %10" PRIu64 " %10s %8s  %s\n", queue_signals[l->signal],
+	       l->requests, l->items, queue_size(l->bytes, size), queue_age(l->oldest_unix_ns, age),
+	       l->url);
 	if (l->damage.records)
 		printf("         %" PRIu64 " damaged requests, %" PRIu64
 		       " items, will be left out and counted\n",
@@ -69,7 +81,7 @@ static int queue_ls(const struct options *o)
 	bool in_use = false;
 	int err;
 
-	printf("%-8s %9s %10s %12s %8s  %s\n", "signal", "requests", "items", "size", "oldest",
+	printf("%-8s %9s %10s %10s %8s  %s\n", "signal", "requests", "items", "size", "oldest",
 	       "for");
 	err = otlp_wal_dir_list(o->queue_dir, queue_print, &requests, &in_use, &why);
 	if (err) {
