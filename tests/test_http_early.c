@@ -76,6 +76,30 @@ static void test_http_early_answer_ends_the_connection(void **state)
 	assert_true(next_is_ok);
 }
 
+/* Nor while the server still does not read: nothing may be sent behind half a request. */
+static void test_http_half_a_request_is_never_continued(void **state)
+{
+	static const struct fault_step step = {
+		.bytes = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
+		.head_only = true,
+		.end = FAULT_HANG};
+	size_t size = 16 << 20;
+	uint8_t *large = calloc(1, size);
+	struct otlp_http_profile *p = client_profile(false, 10000);
+	struct fault *f = fault_start(0, &step, 1);
+	struct otlp_http *h = client(fault_url(f));
+	struct otlp_http_attempt a;
+
+	(void)state;
+	otlp_http_post(h, p, large, size, &a);
+	free(large); /* no longer needed by anybody */
+	assert_int_equal(a.answer.status, 503);
+	assert_int_equal(post_for(h, 300).connects, 1);
+	otlp_http_destroy(h);
+	otlp_http_profile_destroy(p);
+	fault_stop(f);
+}
+
 /* Closed in the middle of sending without a word: an ordinary loss. */
 static void test_http_close_while_sending_is_retried(void **state)
 {
@@ -94,6 +118,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_http_early_413_is_read_while_sending),
 		cmocka_unit_test(test_http_early_answer_ends_the_connection),
+		cmocka_unit_test(test_http_half_a_request_is_never_continued),
 		cmocka_unit_test(test_http_close_while_sending_is_retried),
 	};
 
