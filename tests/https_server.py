@@ -8,6 +8,7 @@ Answers a POST of `spans` or of nothing but zeros with 200, else 400, and
   /hang    nothing at all
   /bye     as always, and then closes the connection, which it had promised to keep
   /gone    the same without a word of good-bye by TLS
+  /cut     an answer that ends in its middle
   /early   413 at once, and never reads the body
 To a client that does not name NAME (SNI) it gives the certificate, but status 400. Ends when stdin
 does."""
@@ -36,6 +37,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/hang":
             self.rfile.read()
+            return
+        if self.path == "/cut":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+            self.close_connection = True
             return
         named = getattr(self.connection, "ringspan_name", None)
         good = body == b"spans" or not body.strip(b"\0")

@@ -183,6 +183,24 @@ static void test_https_replaces_a_connection_that_went_away(void **state)
 	https_stop(&s);
 }
 
+static void test_https_incomplete_answer_is_retried(void **state)
+{
+	struct https_server s;
+	struct otlp_http *h;
+	struct otlp_http_attempt a;
+
+	(void)state;
+	https_start(&s, "good", NULL);
+	h = client("localhost", s.port, "ca.pem", NULL);
+	a = post_path(h, "/cut", 10000);
+	assert_untold(&a);
+	assert_string_equal(a.answer.text,
+			    "the connection was closed before the answer was complete");
+	assert_int_equal(post(h).answer.kind, OTLP_ANSWER_OK);
+	otlp_http_destroy(h);
+	https_stop(&s);
+}
+
 /* The server is killed between two requests. */
 static void test_https_survives_the_end_of_the_server(void **state)
 {
@@ -525,6 +543,7 @@ int main(void)
 		cmocka_unit_test(test_https_sends_large_bodies),
 		cmocka_unit_test(test_https_early_413_is_read_while_sending),
 		cmocka_unit_test(test_https_replaces_a_connection_that_went_away),
+		cmocka_unit_test(test_https_incomplete_answer_is_retried),
 		cmocka_unit_test(test_https_survives_the_end_of_the_server),
 		cmocka_unit_test(test_https_server_name_is_sent),
 		cmocka_unit_test(test_https_client_certificate_is_shown),
