@@ -379,7 +379,6 @@ static void give_up(struct otlp_wal *w)
 		close(g->fd);
 		g->fd = -1;
 	}
-	w->is_open = false;
 	w->next = w->synced;
 	if (w->cursor.mark.number > w->next.number)
 		retire_all(w); /* done before they were durable: so is all that was */

@@ -1,273 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * A disk that fails, at every call, and the worst power cut: beside the real files stands a copy of
- * what a disk must have kept, which is what fdatasync() and fsync() were called for, and no more.
- */
+/* A disk that fails at every call, and after each the worst power cut. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "otlp/wal_dir.h"
-#include "tests/wal_fixture.h"
-
-/* ---- the disk ---- */
-
-int __wrap_fdatasync(int fd);
-int __wrap_fsync(int fd);
-ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t at);
-ssize_t __real_pwrite(int fd, const void *data, size_t size, off_t at);
-ssize_t __wrap_pread(int fd, void *data, size_t size, off_t at);
-ssize_t __real_pread(int fd, void *data, size_t size, off_t at);
-ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int len, off_t at);
-ssize_t __real_pwritev(int fd, const struct iovec *iov, int len, off_t at);
-int __wrap_ftruncate(int fd, off_t size);
-int __real_ftruncate(int fd, off_t size);
-int __wrap_unlinkat(int dir_fd, const char *name, int flags);
-int __real_unlinkat(int dir_fd, const char *name, int flags);
-int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
-int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
-int __wrap_openat(int dir_fd, const char *name, int flags, ...);
-int __real_openat(int dir_fd, const char *name, int flags, ...);
-
-#define FILES 256
-
-struct kept { /* by inode */
-	ino_t inode;
-	uint8_t *data;
-	size_t size;
-};
-
-struct disk {
-	unsigned calls; /* so far, of those that can fail */
-	unsigned fail_from, fail_to; /* these fail, the first being 1 */
-	int error;
-	off_t bad_from, bad_to; /* unreadable in every file */
-	ino_t synced_dirs[8];
-	size_t synced_dirs_len;
-	struct kept files[FILES];
-	size_t files_len;
-	struct { /* names in the folder */
-		char name[32];
-		ino_t inode;
-	} names[64];
-	size_t names_len;
-};
-static struct disk disk;
-
-static bool fails(bool takes_room)
-{
-	if (disk.error == ENOSPC && !takes_room)
-		return false;
-	disk.calls++;
-	if (disk.calls < disk.fail_from || disk.calls > disk.fail_to)
-		return false;
-	errno = disk.error;
-	return true;
-}
-
-static void keep_file(int fd, const struct stat *st)
-{
-	struct kept *k = disk.files;
-	char path[32];
-	int reader;
-
-	while (k < disk.files + disk.files_len && k->inode != st->st_ino)
-		k++;
-	if (k == disk.files + disk.files_len) {
-		assert_in_range(disk.files_len++, 0, FILES - 1);
-		k->inode = st->st_ino;
-	}
-	free(k->data);
-	k->size = (size_t)st->st_size;
-	k->data = malloc(k->size + 1);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd); /* it may be open for writing only */
-	reader = open(path, O_RDONLY | O_CLOEXEC);
-	assert_int_equal(__real_pread(reader, k->data, k->size, 0), k->size);
-	close(reader);
-}
-
-static void keep_names(int dir_fd)
-{
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fdopendir(fd);
-	struct dirent *e;
-
-	disk.names_len = 0;
-	while ((e = readdir(dir))) {
-		if (e->d_type != DT_REG)
-			continue;
-		snprintf(disk.names[disk.names_len].name, 32, "%.31s", e->d_name);
-		disk.names[disk.names_len].inode = e->d_ino;
-		assert_in_range(disk.names_len++, 0, 63);
-	}
-	closedir(dir);
-}
-
-static int sync_to_disk(int fd)
-{
-	struct stat st;
-
-	if (fails(false))
-		return -1;
-	assert_int_equal(fstat(fd, &st), 0);
-	if (S_ISREG(st.st_mode))
-		keep_file(fd, &st);
-	else
-		keep_names(fd);
-	if (S_ISDIR(st.st_mode) && disk.synced_dirs_len < 8)
-		disk.synced_dirs[disk.synced_dirs_len++] = st.st_ino;
-	return 0;
-}
-
-static bool is_dir_synced(int fd)
-{
-	struct stat st;
-
-	assert_int_equal(fstat(fd, &st), 0);
-	for (size_t i = 0; i < disk.synced_dirs_len; i++)
-		if (disk.synced_dirs[i] == st.st_ino)
-			return true;
-	return false;
-}
-
-static void disk_reset(void)
-{
-	for (size_t i = 0; i < disk.files_len; i++)
-		free(disk.files[i].data);
-	disk = (struct disk){.error = EIO};
-}
-
-/* What else may have reached the disk by chance. */
-enum chance {
-	CURSOR = 1, /* as it is now */
-	NAMES = 2, /* as they are now; files of which nothing was synced are empty */
-	CHANCES = 4
-};
-
-/* What the power cut leaves. */
-static void disk_image(struct wal_image *ret, const struct wal_fixture *f, unsigned chance)
-{
-	int fd = openat(f->dir_fd, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct disk before = disk;
-	struct wal_image now;
-
-	if (chance & NAMES)
-		keep_names(fd);
-	close(fd);
-	ret->len = 0;
-	for (size_t i = 0; i < disk.names_len; i++) {
-		struct wal_file *file = &ret->files[ret->len++];
-
-		snprintf(file->name, sizeof(file->name), "%s", disk.names[i].name);
-		file->size = 0;
-		file->data = calloc(1, 1 << 16);
-		for (size_t k = 0; k < disk.files_len; k++) {
-			if (disk.files[k].inode != disk.names[i].inode)
-				continue;
-			file->size = disk.files[k].size;
-			assert_in_range(file->size, 0, 1 << 16);
-			memcpy(file->data, disk.files[k].data, file->size);
-		}
-	}
-	disk = before;
-	if (!(chance & CURSOR) || !wal_image_file(ret, "cursor"))
-		return;
-	wal_image_take(&now, f);
-	if (wal_image_file(&now, "cursor")) {
-		wal_image_file(ret, "cursor")->size = wal_image_file(&now, "cursor")->size;
-		memcpy(wal_image_file(ret, "cursor")->data, wal_image_file(&now, "cursor")->data,
-		       wal_image_file(&now, "cursor")->size);
-	}
-	wal_image_reset(&now);
-}
-
-int __wrap_fdatasync(int fd)
-{
-	return sync_to_disk(fd);
-}
-
-int __wrap_fsync(int fd)
-{
-	return sync_to_disk(fd);
-}
-
-/* A write that fails has written half of it all the same. */
-ssize_t __wrap_pwrite(int fd, const void *data, size_t size, off_t at)
-{
-	struct stat st;
-
-	assert_int_equal(fstat(fd, &st), 0);
-	if (!fails(at + (off_t)size > st.st_size))
-		return __real_pwrite(fd, data, size, at);
-	if (disk.error != ENOSPC)
-		__real_pwrite(fd, data, size / 2, at);
-	return -1;
-}
-
-/* On a full disk half of it fits, which is no error yet. */
-ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int len, off_t at)
-{
-	size_t half = iov[1].iov_len / 2;
-	ssize_t n;
-
-	if (!fails(true))
-		return __real_pwritev(fd, iov, len, at);
-	n = __real_pwritev(fd, (struct iovec[]){iov[0], {iov[1].iov_base, half}}, len, at);
-	errno = disk.error;
-	return disk.error == ENOSPC ? n : -1;
-}
-
-/* What the disk cannot read. */
-ssize_t __wrap_pread(int fd, void *data, size_t size, off_t at)
-{
-	if (at < disk.bad_to && at + (off_t)size > disk.bad_from) {
-		errno = EIO;
-		return -1;
-	}
-	return __real_pread(fd, data, size, at);
-}
-
-int __wrap_ftruncate(int fd, off_t size)
-{
-	return fails(false) ? -1 : __real_ftruncate(fd, size);
-}
-
-int __wrap_unlinkat(int dir_fd, const char *name, int flags)
-{
-	return fails(false) ? -1 : __real_unlinkat(dir_fd, name, flags);
-}
-
-int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
-{
-	return fails(true) ? -1 : __real_renameat(from_fd, from, to_fd, to);
-}
-
-/* Only what creates or writes can fail. */
-int __wrap_openat(int dir_fd, const char *name, int flags, ...)
-{
-	mode_t mode = 0;
-	va_list args;
-
-	if (flags & O_CREAT) {
-		va_start(args, flags);
-		mode = va_arg(args, mode_t);
-		va_end(args);
-		if (fails(true))
-			return -1;
-	}
-	return __real_openat(dir_fd, name, flags, mode);
-}
+#include "tests/wal_disk.h"
 
 /* ---- a queue as it uses the log ---- */
 
@@ -360,7 +107,7 @@ static void check_kept(struct user *u, unsigned up_to)
 static void check_power_cut(struct user *u, struct wal_fixture *other)
 {
 	struct user after = *u;
-	struct disk before = disk;
+	struct wal_disk before = wal_disk;
 	struct wal_image image;
 	unsigned synced = u->acked;
 
@@ -368,15 +115,17 @@ static void check_power_cut(struct user *u, struct wal_fixture *other)
 		synced++;
 	other->segment_bytes = u->f->segment_bytes;
 	after.f = other;
-	for (unsigned chance = 0; chance < CHANCES; chance++) {
-		disk_image(&image, u->f, chance);
-		disk = (struct disk){.error = EIO};
+	/* after single failures all of them, else nothing and everything */
+	for (unsigned chance = 0;
+	     chance<WAL_DISK_CHANCES; chance += u->fail_to> u->fail_from ? 3 : 1) {
+		wal_disk_image(&image, u->f, chance);
+		wal_disk = (struct wal_disk){.error = EIO};
 		if (wal_image_file(&image, "about"))
 			assert_in_range(wal_image_file(&image, "about")->size, 20, 200);
 		wal_image_put(&image, other);
 		check_kept(&after, synced);
-		disk_reset();
-		disk = before;
+		wal_disk_reset();
+		wal_disk = before;
 		wal_image_reset(&image);
 	}
 }
@@ -407,26 +156,28 @@ static bool run(struct wal_fixture *f, struct wal_fixture *other, unsigned from,
 	struct user u = {
 		.f = f, .fail_from = from, .fail_to = from + len - 1, .is_eager = is_eager};
 	const struct wal_image nothing = {.len = 0};
+	unsigned unlinks;
 	bool is_failed;
 
-	disk_reset();
+	wal_disk_reset();
 	wal_image_put(&nothing, f);
-	disk.calls = 0;
-	disk.error = error;
-	disk.fail_from = from;
-	disk.fail_to = from + len - 1;
+	wal_disk.calls = 0;
+	wal_disk.error = error;
+	wal_disk.fail_from = from;
+	wal_disk.fail_to = from + len - 1;
 	u.w = open_somehow(f);
 	for (unsigned step = 0; step < 24; step++) {
+		unlinks = wal_disk.unlinks;
 		user_append(&u);
 		if (step % 3 == 2)
 			user_sync(&u);
 		for (unsigned acks = is_eager ? 2 : 1; step % 5 > 1 && acks; acks--)
 			user_ack(&u);
-		if (len < 3 && step % 4 == 0)
+		if (len < 3 && (step % 8 == 4 || wal_disk.unlinks != unlinks))
 			check_power_cut(&u, other);
 	}
-	is_failed = disk.calls >= from;
-	disk.fail_from = disk.fail_to = 0;
+	is_failed = wal_disk.calls >= from;
+	wal_disk.fail_from = wal_disk.fail_to = 0;
 	user_append(&u);
 	user_sync(&u);
 	assert_int_equal(u.where[u.next - 1], SYNCED);
@@ -447,7 +198,7 @@ static void check_every_call(void **state, unsigned len, int error, bool is_eage
 	while (run(f, other, from, len, error, is_eager))
 		from++;
 	assert_in_range(from, 30, 200);
-	disk_reset();
+	wal_disk_reset();
 	wal_fixture_teardown(&other);
 }
 
@@ -482,14 +233,14 @@ static void test_wal_error_leaves_the_log_as_it_was(void **state)
 	struct otlp_wal *w;
 	uint64_t bytes;
 
-	disk_reset();
+	wal_disk_reset();
 	w = wal_fixture_open(f);
 	wal_fixture_put(f, w, 0, 3);
 	wal_image_take(&before, f);
 	bytes = otlp_wal_bytes(w);
-	disk.error = ENOSPC;
-	disk.fail_from = disk.calls + 1;
-	disk.fail_to = disk.calls + 2; /* half of it, then nothing */
+	wal_disk.error = ENOSPC;
+	wal_disk.fail_from = wal_disk.calls + 1;
+	wal_disk.fail_to = wal_disk.calls + 2; /* half of it, then nothing */
 	assert_int_equal(wal_fixture_append(f, w, 3), -ENOSPC);
 	assert_int_equal(otlp_wal_bytes(w), bytes);
 	wal_image_take(&after, f);
@@ -502,7 +253,7 @@ static void test_wal_error_leaves_the_log_as_it_was(void **state)
 	otlp_wal_close(w);
 	wal_image_reset(&before);
 	wal_image_reset(&after);
-	disk_reset();
+	wal_disk_reset();
 }
 
 static void check_found_after(struct wal_fixture *f, unsigned from, unsigned to)
@@ -520,19 +271,19 @@ static void test_wal_cursor_that_fails_again_and_again_keeps_one_slot(void **sta
 	struct wal_fixture *f = *state;
 	struct otlp_wal *w;
 
-	disk_reset();
+	wal_disk_reset();
 	w = wal_fixture_open(f);
 	wal_fixture_put(f, w, 0, 9);
 	assert_int_equal(otlp_wal_sync(w), 0);
 	assert_int_equal(otlp_wal_ack(w, &f->put[0].pos), 0);
 	assert_int_equal(otlp_wal_ack(w, &f->put[2].pos), 0);
 	for (unsigned id = 3; id < 7; id++) {
-		disk.fail_from = disk.fail_to = disk.calls + 1;
+		wal_disk.fail_from = wal_disk.fail_to = wal_disk.calls + 1;
 		assert_int_equal(otlp_wal_ack(w, &f->put[id].pos), -EIO);
 	}
 	otlp_wal_close(w);
 	check_found_after(f, 3, 9);
-	disk_reset();
+	wal_disk_reset();
 }
 
 /* Records are done before they were synced, and then the sync fails: the numbers of those that come
@@ -542,23 +293,23 @@ static void test_wal_that_was_ahead_of_the_disk_keeps_what_comes_next(void **sta
 	struct wal_fixture *f = *state;
 	struct otlp_wal *w;
 
-	disk_reset();
+	wal_disk_reset();
 	w = wal_fixture_open(f);
 	wal_fixture_put(f, w, 0, 2);
 	assert_int_equal(otlp_wal_sync(w), 0);
 	wal_fixture_put(f, w, 2, 5);
 	assert_int_equal(otlp_wal_ack(w, &f->put[4].pos), 0);
-	disk.fail_from = disk.fail_to = disk.calls + 1;
+	wal_disk.fail_from = wal_disk.fail_to = wal_disk.calls + 1;
 	assert_int_equal(otlp_wal_sync(w), -EIO);
 	wal_fixture_put(f, w, 5, 8);
 	assert_int_equal(otlp_wal_sync(w), 0);
-	disk.error = ENOSPC;
-	disk.fail_from = disk.calls + 1;
-	disk.fail_to = disk.calls + 2;
+	wal_disk.error = ENOSPC;
+	wal_disk.fail_from = wal_disk.calls + 1;
+	wal_disk.fail_to = wal_disk.calls + 2;
 	assert_int_equal(wal_fixture_append(f, w, 8), -ENOSPC);
 	otlp_wal_close(w);
 	check_found_after(f, 5, 8);
-	disk_reset();
+	wal_disk_reset();
 }
 
 /* What was counted as damage is not counted again after a power cut that follows. */
@@ -571,7 +322,7 @@ static void check_repair_is_durable(struct wal_fixture *f, const struct wal_imag
 	char path[64];
 	struct stat st;
 
-	disk_reset();
+	wal_disk_reset();
 	wal_image_put(damaged, f);
 	for (size_t i = 0; i < damaged->len; i++) {
 		int fd;
@@ -579,7 +330,7 @@ static void check_repair_is_durable(struct wal_fixture *f, const struct wal_imag
 		snprintf(path, sizeof(path), "log/%s", damaged->files[i].name);
 		fd = openat(f->dir_fd, path, O_RDONLY | O_CLOEXEC);
 		assert_int_equal(fstat(fd, &st), 0);
-		keep_file(fd, &st);
+		wal_disk_keep(fd, &st);
 		close(fd);
 	}
 	w = wal_fixture_open(f);
@@ -587,14 +338,14 @@ static void check_repair_is_durable(struct wal_fixture *f, const struct wal_imag
 	found = f->found_len;
 	assert_true(bytes > 0);
 	otlp_wal_close(w);
-	disk_image(&after, f, NAMES);
+	wal_disk_image(&after, f, WAL_DISK_NAMES);
 	wal_image_put(&after, f);
 	w = wal_fixture_open(f);
 	wal_fixture_check_no_damage(f);
 	assert_int_equal(f->found_len, found);
 	otlp_wal_close(w);
 	wal_image_reset(&after);
-	disk_reset();
+	wal_disk_reset();
 }
 
 static void test_wal_repairs_are_durable(void **state)
@@ -603,7 +354,7 @@ static void test_wal_repairs_are_durable(void **state)
 	struct wal_image whole, image;
 	struct otlp_wal *w;
 
-	disk_reset();
+	wal_disk_reset();
 	f->segment_bytes = 500;
 	w = wal_fixture_open(f);
 	wal_fixture_put(f, w, 0, 16);
@@ -647,18 +398,18 @@ static void test_wal_reads_around_bad_sectors(void **state)
 	size_t len = 0;
 	struct otlp_wal *w;
 
-	disk_reset();
+	wal_disk_reset();
 	f->body_size = three_kilobytes;
 	w = wal_fixture_open(f);
 	wal_fixture_put(f, w, 0, 30);
 	otlp_wal_close(w);
-	disk.bad_from = 40960;
-	disk.bad_to = 45056;
+	wal_disk.bad_from = 40960;
+	wal_disk.bad_to = 45056;
 	for (unsigned id = 0; id < 30; id++) {
 		off_t at = (off_t)f->put[id].pos.offset, end = at + 64 + (off_t)f->put[id].size;
 
 		/* reads are in steps of a page from where one failed */
-		if (end <= disk.bad_from - 4096 || at >= disk.bad_to + 4096)
+		if (end <= wal_disk.bad_from - 4096 || at >= wal_disk.bad_to + 4096)
 			ids[len++] = id;
 	}
 	w = wal_fixture_open(f);
@@ -670,7 +421,7 @@ static void test_wal_reads_around_bad_sectors(void **state)
 		k += wal_fixture_id(&f->found[i]) == ids[k];
 	}
 	otlp_wal_close(w);
-	disk_reset();
+	wal_disk_reset();
 }
 
 /* The folder's own name is durable, too. */
@@ -681,18 +432,18 @@ static void test_wal_new_folder_is_durable(void **state)
 	char path[80];
 	int fd;
 
-	disk_reset();
+	wal_disk_reset();
 	otlp_wal_close(wal_fixture_open(f));
-	assert_true(is_dir_synced(f->dir_fd));
-	disk_reset();
+	assert_true(wal_disk_has_synced(f->dir_fd));
+	wal_disk_reset();
 	snprintf(path, sizeof(path), "%s/sub", f->path);
 	assert_int_equal(otlp_wal_dir_open(&fd, path, &why), 0);
-	assert_true(is_dir_synced(f->dir_fd));
-	assert_true(is_dir_synced(fd));
+	assert_true(wal_disk_has_synced(f->dir_fd));
+	assert_true(wal_disk_has_synced(fd));
 	close(fd);
 	unlinkat(f->dir_fd, "sub/FORMAT", 0);
 	unlinkat(f->dir_fd, "sub", AT_REMOVEDIR);
-	disk_reset();
+	wal_disk_reset();
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, wal_fixture_setup, wal_fixture_teardown)
