@@ -286,6 +286,31 @@ static void test_wal_cursor_that_fails_again_and_again_keeps_one_slot(void **sta
 	wal_disk_reset();
 }
 
+/* A segment goes only after the cursor that says that it is done. */
+static void test_wal_keeps_segments_while_the_cursor_cannot_be_written(void **state)
+{
+	struct wal_fixture *f = *state;
+	struct otlp_wal *w;
+	uint64_t bytes;
+
+	wal_disk_reset();
+	f->segment_bytes = 300;
+	w = wal_fixture_open(f);
+	wal_fixture_put(f, w, 0, 10);
+	assert_int_equal(otlp_wal_sync(w), 0);
+	bytes = otlp_wal_bytes(w);
+	for (unsigned call = 1; call <= 2; call++) { /* its write, its sync */
+		wal_disk.fail_from = wal_disk.fail_to = wal_disk.calls + call;
+		assert_int_equal(otlp_wal_ack(w, &f->put[6 + call].pos), -EIO);
+		assert_int_equal(otlp_wal_bytes(w), bytes);
+	}
+	assert_int_equal(otlp_wal_ack(w, &f->put[9].pos), 0);
+	assert_in_range(otlp_wal_bytes(w), 0, 300);
+	otlp_wal_close(w);
+	check_found_after(f, 10, 10);
+	wal_disk_reset();
+}
+
 /* Records are done before they were synced, and then the sync fails: the numbers of those that come
  * next are none that count as done, when all that is done goes to make room. */
 static void test_wal_that_was_ahead_of_the_disk_keeps_what_comes_next(void **state)
@@ -453,6 +478,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_wal_error_leaves_the_log_as_it_was),
 		TEST(test_wal_cursor_that_fails_again_and_again_keeps_one_slot),
+		TEST(test_wal_keeps_segments_while_the_cursor_cannot_be_written),
 		TEST(test_wal_that_was_ahead_of_the_disk_keeps_what_comes_next),
 		TEST(test_wal_repairs_are_durable),
 		TEST(test_wal_reads_around_bad_sectors),
