@@ -23,7 +23,7 @@
 /* The fixture's directory, and a path in it. */
 static const char *path_in(const struct wal_fixture *f, const char *name)
 {
-	static char path[128];
+	static char path[256];
 
 	snprintf(path, sizeof(path), "%s/%s", f->path, name);
 	return path;
@@ -203,7 +203,7 @@ static void test_dir_is_for_one_process(void **state)
 
 static int read_only(struct wal_fixture *f)
 {
-	char path[128];
+	char path[256];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s", path_in(f, "disk"));
@@ -267,7 +267,7 @@ static int full_disk(struct wal_fixture *f)
 	unsigned first = 0, next;
 	struct otlp_wal *w;
 
-	snprintf(g.path, sizeof(g.path), "%s", path_in(f, "disk"));
+	snprintf(g.path, sizeof(g.path), "%.150s", path_in(f, "disk"));
 	if (!mount_disk(g.path, "size=256k"))
 		return 77;
 	CHECK(!dir_open(g.path, &g.dir_fd));
@@ -302,7 +302,7 @@ static int full_disk_one_segment(struct wal_fixture *f)
 	unsigned first = 0, next;
 	struct otlp_wal *w;
 
-	snprintf(g.path, sizeof(g.path), "%s", path_in(f, "disk"));
+	snprintf(g.path, sizeof(g.path), "%.150s", path_in(f, "disk"));
 	if (!mount_disk(g.path, "size=128k"))
 		return 77;
 	CHECK(!dir_open(g.path, &g.dir_fd));
@@ -328,7 +328,7 @@ static int full_disk_damaged(struct wal_fixture *f)
 	size_t found;
 	int fd;
 
-	snprintf(g.path, sizeof(g.path), "%s", path_in(f, "disk"));
+	snprintf(g.path, sizeof(g.path), "%.150s", path_in(f, "disk"));
 	if (!mount_disk(g.path, "size=256k"))
 		return 77;
 	CHECK(!dir_open(g.path, &g.dir_fd));

@@ -454,7 +454,7 @@ static void test_wal_new_folder_is_durable(void **state)
 {
 	struct wal_fixture *f = *state;
 	const char *why;
-	char path[80];
+	char path[200];
 	int fd;
 
 	wal_disk_reset();

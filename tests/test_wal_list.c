@@ -21,7 +21,7 @@
 /* The fixture's directory, and a path in it. */
 static const char *path_in(const struct wal_fixture *f, const char *name)
 {
-	static char path[128];
+	static char path[256];
 
 	snprintf(path, sizeof(path), "%s/%s", f->path, name);
 	return path;

@@ -13,7 +13,7 @@
 #define WAL_TEST_MAX 512
 
 struct wal_fixture {
-	char path[64]; /* the directory; its only folder is "log" */
+	char path[160]; /* the directory; its only folder is "log" */
 	int dir_fd;
 	size_t segment_bytes;
 	size_t (*body_size)(unsigned id);
