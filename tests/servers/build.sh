@@ -10,8 +10,9 @@ usage() {
 Usage: tests/servers/build.sh [SERVER...]
        tests/servers/build.sh --path SERVER
 
-Builds those of collector, prometheus and jaeger that the cache lacks (all, if none is named), one
-after the other. --path prints where one is or would be, and builds nothing.
+Builds those of collector, prometheus and jaeger that the cache lacks (these, if none is named), one
+after the other. SERVER may also be collector_queue, which bench/queue_compare.sh measures. --path
+prints where one is or would be, and builds nothing.
 
 Exit codes: 0 all are there; 77 they cannot be built here (no Go, or no way to the modules).
 U
@@ -20,6 +21,7 @@ U
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/ringspan-tests/servers
 declare -A package=([collector]=.
+	[collector_queue]=.
 	[prometheus]=github.com/prometheus/prometheus/cmd/prometheus
 	[jaeger]=github.com/jaegertracing/jaeger/cmd/jaeger)
 tags=remove_all_sd # Prometheus without its service discoveries
