@@ -83,7 +83,6 @@ def main():
         if numbers:
             disorder += min(numbers) < highest
             highest = max(highest, max(numbers))
-    altered += sum(1 for number in seen if number not in offered)
     print("offered=%d accepted=%d refused=%d lost=%d unkept=%d twice=%d altered=%d disorder=%d" % (
         len(offered), len(accepted), len(offered - accepted), len(accepted - seen.keys()),
         len(offered - seen.keys()), sum(1 for n in seen.values() if n > 1), altered, disorder))
