@@ -148,6 +148,7 @@ drain() { # COLUMN NAME QUEUE: a new process, and no load; false if it does not 
 	if [ "$1" = ours ]; then
 		spawn "$2" a "$load" "$to" "$3" 1 0 0 "$window" "$memory"
 	else
+		lost_said=0 complaints=1
 		collector_start "$@" || return 1
 	fi
 	finish "$@"
@@ -341,7 +342,7 @@ cost() { # COLUMN healthy|away
 
 # A power cut: what the file system has given to its device so far is all that is found again. Once
 # short after the start, once after somebody else's sync in between.
-cut() { # COLUMN NAME SYNC
+cut_once() { # COLUMN NAME SYNC
 	local c=$1 name=$2 image=$disk/$2.img
 	truncate -s 256M "$image"
 	mkfs.ext4 -q "$image"
@@ -370,7 +371,7 @@ cut() { # COLUMN NAME SYNC
 power_cut() { # COLUMN
 	local c=$1 way is_started accepted=() lost=() lines=() dead=0 said=()
 	for way in "" sync; do
-		cut "$c" "cut-$c-$way" "$way"
+		cut_once "$c" "cut-$c-$way" "$way"
 		accepted+=("$n_accepted") lost+=("$n_lost") lines+=("$complaints")
 		dead=$((dead + 1 - is_started)) said+=("$lost_said")
 	done
