@@ -368,7 +368,7 @@ static void count_attempt(struct otlp_fifo *f, struct otlp_request *r, const str
 	f->in_flight--;
 	f->stats.in_flight -= r->items;
 	r->is_in_flight = false;
-	f->stats.requests += o->is_answered;
+	f->stats.requests += o->status != 0;
 	f->connects += o->connects;
 	if (o->verdict == OTLP_ABORTED)
 		return;
@@ -387,6 +387,7 @@ static void on_sent(struct otlp_queue *q, struct otlp_request *r, const struct o
 	otlp_pace_reset(&f->pace);
 	otlp_pace_reset(&q->pace);
 	f->is_overflowing = false;
+	f->refused_status = 0;
 	f->stats.sent_bytes += o->sent_bytes;
 	f->stats.exported += r->items - rejected;
 	f->stats.rejected += rejected;
@@ -397,7 +398,7 @@ static void on_again(struct otlp_queue *q, struct otlp_request *r, const struct 
 		     uint64_t now, struct otlp_settled *ret)
 {
 	struct otlp_fifo *f = &q->fifo[r->signal];
-	struct otlp_pace *pace = o->is_answered ? &f->pace : &q->pace;
+	struct otlp_pace *pace = o->status ? &f->pace : &q->pace;
 	uint64_t budget_ms = q->opts.budget_ms[r->signal];
 	uint64_t age_ms = (now - r->queued_mono_ns) / OTLP_MS;
 	uint64_t left_ms = budget_ms > age_ms ? budget_ms - age_ms : 0;
@@ -405,7 +406,7 @@ static void on_again(struct otlp_queue *q, struct otlp_request *r, const struct 
 		o->retry_after_ms < RETRY_AFTER_MAX_MS ? o->retry_after_ms : RETRY_AFTER_MAX_MS;
 
 	ret->is_first = !f->pace.is_down && !q->pace.is_down;
-	if (o->is_answered)
+	if (o->status)
 		otlp_pace_reset(&q->pace);
 	if (budget_ms && asked_ms > left_ms)
 		asked_ms = left_ms;
@@ -435,10 +436,12 @@ void otlp_queue_settle(struct otlp_queue *q, struct otlp_request *r, const struc
 		on_again(q, r, o, now, ret);
 		break;
 	case OTLP_DROPPED:
-		if (o->is_answered) {
+		if (o->status) {
 			otlp_pace_reset(&f->pace);
 			otlp_pace_reset(&q->pace);
 		}
+		ret->is_first = o->status != f->refused_status;
+		f->refused_status = o->status;
 		ret->is_dropped = true;
 		otlp_queue_drop_request(q, r, o->reason);
 		break;

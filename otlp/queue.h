@@ -89,14 +89,14 @@ struct otlp_outcome {
 	enum otlp_drop_reason reason; /* DROPPED */
 	uint64_t rejected; /* SENT: items that were not taken */
 	uint64_t retry_after_ms; /* AGAIN: as the server asked, 0: it did not */
-	bool is_answered; /* else nothing that this server serves can be sent */
+	unsigned status; /* of HTTP; 0: no answer, nothing that this server serves can be sent */
 	size_t sent_bytes; /* body as sent; counted with SENT */
 	unsigned connects;
 };
 struct otlp_settled {
 	bool is_dropped;
 	bool is_expired; /* AGAIN, but the budget is spent: dropped */
-	bool is_first; /* of the failures in a row */
+	bool is_first; /* AGAIN: of the failures in a row; DROPPED: with this status in a row */
 	bool is_recovered; /* the first success after failures */
 	uint64_t wait_ms; /* AGAIN: till the next attempt */
 	uint64_t requests; /* of the signal, that wait */

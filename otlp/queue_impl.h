@@ -21,6 +21,7 @@ struct otlp_fifo {
 	unsigned in_flight;
 	struct otlp_pace pace;
 	bool is_overflowing; /* dropped something since the last export */
+	unsigned refused_status; /* of the last refusal since a success; 0: none */
 	bool is_hurried; /* had its early turn after close */
 	bool has_acked; /* the journal has not been told yet of */
 	struct otlp_wal_pos acked;

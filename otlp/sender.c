@@ -145,7 +145,7 @@ static void settle(struct otlp_sender *s, struct otlp_request *r, const struct o
 		.reason = OTLP_DROP_REFUSED,
 		.rejected = a->answer.rejected,
 		.retry_after_ms = a->answer.retry_after_ms,
-		.is_answered = a->answer.status,
+		.status = a->answer.status,
 		.sent_bytes = a->sent_bytes,
 		.connects = a->connects,
 	};
@@ -158,8 +158,10 @@ static void settle(struct otlp_sender *s, struct otlp_request *r, const struct o
 		tell_sent(s, signal, items, &a->answer, &done);
 	else if (o.verdict == OTLP_AGAIN)
 		tell_again(s, signal, items, &a->answer, &done);
-	else if (o.verdict == OTLP_DROPPED)
-		tell(s, OTLP_EVENT_REFUSED, signal, "refused with %s; %zu %s dropped",
+	else if (o.verdict == OTLP_DROPPED && done.is_first)
+		tell(s, OTLP_EVENT_REFUSED, signal,
+		     "refused with %s; %zu %s dropped, further ones are only counted until a "
+		     "request gets through",
 		     reason(&a->answer, buf, sizeof(buf)), items, otlp_items_name(signal, items));
 }
 

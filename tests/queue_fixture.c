@@ -51,7 +51,7 @@ struct otlp_settled queue_test_settle(struct otlp_queue *q, struct otlp_request 
 {
 	struct otlp_outcome o = {.verdict = verdict,
 				 .reason = OTLP_DROP_REFUSED,
-				 .is_answered = true,
+				 .status = 503,
 				 .sent_bytes = r->size};
 	struct otlp_settled done;
 

@@ -148,8 +148,7 @@ static void test_queue_takes_signals_in_turn(void **state)
 static void test_queue_signals_hold_back_each_other_only_without_an_answer(void **state)
 {
 	struct otlp_queue *q = queue_test_create(10);
-	struct otlp_outcome o = {
-		.verdict = OTLP_AGAIN, .is_answered = true, .retry_after_ms = 50000};
+	struct otlp_outcome o = {.verdict = OTLP_AGAIN, .status = 503, .retry_after_ms = 50000};
 	struct otlp_settled done;
 	struct otlp_request *r;
 	uint64_t start;
@@ -283,8 +282,7 @@ static void test_queue_close_ends_when_empty(void **state)
 /* What is due too late is tried once more, early; then there is nothing to wait for. */
 static void test_queue_close_gives_one_early_turn(void **state)
 {
-	struct otlp_outcome late = {
-		.verdict = OTLP_AGAIN, .is_answered = true, .retry_after_ms = 600000};
+	struct otlp_outcome late = {.verdict = OTLP_AGAIN, .status = 503, .retry_after_ms = 600000};
 	struct otlp_queue *q = queue_test_create(100);
 	struct otlp_settled done;
 	struct otlp_request *r;
