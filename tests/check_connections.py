@@ -29,7 +29,7 @@ def main():
             wanted[int(port)] = int(count)
     seen, sums = collections.Counter(), collections.Counter()
     ids, faults, other = set(), collections.Counter(), collections.Counter()
-    for span in otlp_read.spans(options.sink):
+    for span in otlp_read.flows(options.sink):
         has = span["attributes"]
         if has["network.transport"] != "tcp":
             other[span["name"]] += 1

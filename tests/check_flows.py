@@ -56,6 +56,34 @@ def pairs(flows, spans):
         yield cid, of_flow[cid], of_span[cid]
 
 
+def check_handshake(span, root, report):
+    """A child of the root of its flow, inside its time, with the answer in between."""
+    if root is None or span["trace_id"] != root["trace_id"]:
+        report("of no flow: %s" % span["attributes"], "handshake")
+        return
+    times = [root["start"], span["start"]] + span["event_times"] + [span["end"], root["end"]]
+    shares = [span["attributes"]["flow.tcp.handshake.%s.duration" % who] for who in ("server", "client")]
+    if span["events"] != ["tcp syn_ack"] or times != sorted(times):
+        report("times %s of %s" % (times, span["events"]), "handshake")
+    if abs(sum(shares) - (span["end"] - span["start"]) / 1e9) > 1e-7:
+        report("shares %s are not its duration" % shares, "handshake")
+    for name in ("source.address", "source.port", "flow.community_id", "network.interface.name"):
+        if span["attributes"].get(name) != root["attributes"][name]:
+            report("%s is not its flow's" % name, "handshake")
+
+
+def check_handshakes(spans, told, report):
+    """@told: pairs of flow and root."""
+    roots = {span["span_id"]: span for _, span in told}
+    parents = collections.Counter(span["parent_span_id"] for span in spans)
+    for span in spans:
+        check_handshake(span, roots.get(span["parent_span_id"]), report)
+    for flow, root in told:
+        count = parents[root["span_id"]]
+        if count > 1 or (flow["handshake"] is not None and count != flow["handshake"]):
+            report("%d handshakes of %s" % (count, flow), "handshake")
+
+
 def check_span(span, options, report):
     for name in MUST:
         if name not in span["attributes"]:
@@ -81,7 +109,9 @@ def main():
     options = parser.parse_args()
     with open(options.truth) as text:
         flows = json.load(text)["flows"]
-    spans = list(otlp_read.spans(options.sink))
+    spans = list(otlp_read.flows(options.sink))
+    handshakes = [s for s in otlp_read.spans(options.sink) if s["name"] == otlp_read.HANDSHAKE]
+    told = []
     faults = collections.Counter()
     shown = []
 
@@ -102,10 +132,13 @@ def main():
             continue
         if len({span["trace_id"][-14:] for span in seen}) != 1:
             report("one tuple, several R: %s" % cid, "trace id")
+        told += zip(wanted, seen)
         for flow, span in zip(wanted, seen):
             for text in differences(flow, span):
                 report("%s %s: %s" % (flow["transport"], cid, text), text.split(" is ")[0])
-    print("%d flows expected, %d spans, %d faults" % (len(flows), len(spans), sum(faults.values())))
+    check_handshakes(handshakes, told, report)
+    print("%d flows expected, %d spans, %d handshakes, %d faults" % (
+        len(flows), len(spans), len(handshakes), sum(faults.values())))
     if faults or len(flows) < 2000:
         sys.exit("\n".join(shown + [str(dict(faults))]))
 

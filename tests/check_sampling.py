@@ -87,7 +87,7 @@ def main():
             wanted[flow["community_id"]] = flow
     faults = []
     seen = set()
-    for span in otlp_read.spans(options.sink):
+    for span in otlp_read.flows(options.sink):
         has = span["attributes"]
         cid = has["flow.community_id"]
         r = int(span["trace_id"][-14:], 16)

@@ -20,7 +20,7 @@ def main():
     connections, sinks = int(sys.argv[1]), sys.argv[2:]
     traces = collections.defaultdict(list)
     for sink in sinks:
-        for span in otlp_read.spans(sink):
+        for span in otlp_read.flows(sink):
             if span["name"] == "tcp http":
                 place = span["attributes"]["network.interface.name"]
                 traces[span["trace_id"]].append((sink, place, span))

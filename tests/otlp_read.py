@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 
+HANDSHAKE = "tcp handshake"
 PROTO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "proto")
 
 
@@ -70,6 +71,11 @@ def spans(folder):
                     yield span_of(span, resource)
 
 
+def flows(folder):
+    """Spans without those that tell of a part of a flow's story only."""
+    return (span for span in spans(folder) if span["name"] != HANDSHAKE)
+
+
 def span_of(span, resource):
     return {
         "trace_id": span.trace_id.hex(),
@@ -83,6 +89,7 @@ def span_of(span, resource):
         "attributes": attributes_of(span.attributes),
         "status": span.status.code,
         "events": [e.name for e in span.events],
+        "event_times": [e.time_unix_nano for e in span.events],
         "resource": resource,
     }
 

@@ -489,6 +489,105 @@ static void test_flow_otlp_line_brackets_ipv6_and_shows_errors(void **state)
 	assert_non_null(strstr(line, "  ERROR connection refused"));
 }
 
+/* ---- the handshake ---- */
+
+static const struct otlp_span *handshake_of(struct flow_otlp *o, struct flow *f,
+					    enum flow_report_kind kind)
+{
+	struct flow_report r = {.kind = kind};
+
+	return flow_otlp_handshake(o, f, &r, "eth0");
+}
+
+static void test_flow_otlp_handshake_is_a_child_of_the_root(void **state)
+{
+	struct flow_otlp *o = *state;
+	struct flow f = sample_http();
+	struct otlp_span root;
+	const struct otlp_span *s;
+	uint64_t first = f.info.first_mono_ns;
+
+	flow_note_handshake(&f, 0, FLOW_TCP_SYN, first);
+	flow_note_handshake(&f, 1, FLOW_TCP_SYN | FLOW_TCP_ACK, first + 3200000);
+	flow_note_handshake(&f, 0, FLOW_TCP_ACK, first + 4000000);
+	root = *only_span(o, &f);
+	s = handshake_of(o, &f, FLOW_REPORT_ROOT);
+	assert_non_null(s);
+	assert_memory_equal(s->name.ptr, "tcp handshake", s->name.len);
+	assert_memory_equal(s->trace_id, root.trace_id, 16);
+	assert_true(s->has_parent);
+	assert_memory_equal(s->parent_span_id, root.span_id, 8);
+	assert_memory_not_equal(s->span_id, root.span_id, 8);
+	assert_int_equal(s->start_unix_ns, root.start_unix_ns);
+	assert_int_equal(s->end_unix_ns, root.start_unix_ns + 4000000);
+	assert_true(attr(s, "flow.tcp.handshake.server.duration")->value.number == 0.0032);
+	assert_true(attr(s, "flow.tcp.handshake.client.duration")->value.number == 0.0008);
+	assert_int_equal(attr(s, "source.port")->value.integer, 41234);
+	assert_non_null(attr(s, "flow.community_id"));
+	assert_null(attr(s, "flow.packets.total"));
+	assert_int_equal(s->events_len, 1);
+	assert_int_equal(s->events[0].time_unix_ns, root.start_unix_ns + 3200000);
+	assert_null(handshake_of(o, &f, FLOW_REPORT_END));
+}
+
+/* Whatever order the records come in, and however often a segment is sent: the first of each. */
+static void test_flow_otlp_handshake_is_of_first_segments(void **state)
+{
+	struct flow f = sample_http();
+	struct flow_handshake_times t;
+	uint64_t first = f.info.first_mono_ns;
+
+	(void)state;
+	flow_note_handshake(&f, 0, FLOW_TCP_ACK, first + 90 * S / 1000);
+	flow_note_handshake(&f, 0, FLOW_TCP_ACK, first + 80 * S / 1000);
+	flow_note_handshake(&f, 1, FLOW_TCP_SYN | FLOW_TCP_ACK, first + 70 * S / 1000);
+	flow_note_handshake(&f, 1, FLOW_TCP_SYN | FLOW_TCP_ACK, first + 60 * S / 1000);
+	flow_note_handshake(&f, 0, FLOW_TCP_SYN, first + 50 * S / 1000);
+	assert_true(flow_handshake_times(&f, &t));
+	flow_note_handshake(&f, 0, FLOW_TCP_SYN, first);
+	flow_note_handshake(&f, 1, FLOW_TCP_ACK, first + 1); /* not the opener's */
+	flow_note_handshake(&f, 0, FLOW_TCP_ACK | FLOW_TCP_FIN, first + 65 * S / 1000);
+	assert_true(flow_handshake_times(&f, &t));
+	assert_int_equal(t.syn_mono_ns, first);
+	assert_int_equal(t.synack_mono_ns, first + 60 * S / 1000);
+	assert_int_equal(t.ack_mono_ns, first + 80 * S / 1000);
+}
+
+static void test_flow_otlp_handshake_without_a_segment_is_none(void **state)
+{
+	static const uint8_t flags[] = {FLOW_TCP_SYN, FLOW_TCP_SYN | FLOW_TCP_ACK, FLOW_TCP_ACK};
+	struct flow_handshake_times t;
+	unsigned missing, i;
+	struct flow f;
+
+	(void)state;
+	for (missing = 0; missing < 3; missing++) {
+		f = sample_http();
+		for (i = 0; i < 3; i++)
+			if (i != missing)
+				flow_note_handshake(&f, i == 1, flags[i],
+						    f.info.first_mono_ns + i * 1000);
+		assert_false(flow_handshake_times(&f, &t));
+	}
+	/* an answer from before the question: of another connection */
+	f = sample_http();
+	for (i = 0; i < 3; i++)
+		flow_note_handshake(&f, i == 1, flags[i], f.info.first_mono_ns + (3 - i) * 1000);
+	assert_false(flow_handshake_times(&f, &t));
+	/* later than a minute after the first packet */
+	f = sample_http();
+	for (i = 0; i < 3; i++)
+		flow_note_handshake(&f, i == 1, flags[i], f.info.first_mono_ns + i * 40 * S);
+	assert_false(flow_handshake_times(&f, &t));
+	/* a packet of before the flow, and another protocol */
+	f = sample_http();
+	flow_note_handshake(&f, 0, FLOW_TCP_SYN, f.info.first_mono_ns - 1);
+	assert_int_equal(f.handshake.syn, 0);
+	f.key.proto = IPPROTO_UDP;
+	flow_note_handshake(&f, 0, FLOW_TCP_SYN, f.info.first_mono_ns);
+	assert_int_equal(f.handshake.syn, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -509,6 +608,9 @@ int main(void)
 		cmocka_unit_test(test_flow_otlp_never_ends_before_it_starts),
 		cmocka_unit_test(test_flow_otlp_line_says_it_all),
 		cmocka_unit_test(test_flow_otlp_line_brackets_ipv6_and_shows_errors),
+		cmocka_unit_test(test_flow_otlp_handshake_is_a_child_of_the_root),
+		cmocka_unit_test(test_flow_otlp_handshake_is_of_first_segments),
+		cmocka_unit_test(test_flow_otlp_handshake_without_a_segment_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

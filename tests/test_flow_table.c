@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/flow_sim.h"
+#include "user/flow_facts.h"
 
 #define SYN FLOW_TCP_SYN
 #define SYNACK (FLOW_TCP_SYN | FLOW_TCP_ACK)
@@ -464,6 +466,38 @@ static void test_flow_table_names_reasons_as_ipfix_does(void **state)
 	assert_string_equal(flow_end_reason_name(FLOW_LACK_OF_RESOURCES), "lack of resources");
 }
 
+/* Each connection on a tuple has its own, also where its SYN ends the one before. */
+static void test_flow_table_knows_the_handshake_of_each_generation(void **state)
+{
+	struct sim *s = sim_create(&usual, 100, 1);
+	struct flow_handshake_times t;
+	uint64_t begun[2];
+	unsigned n;
+
+	(void)state;
+	for (n = 0; n < 2; n++) {
+		sim_send(s, 0, 0, SYN, 100 + n, 1);
+		begun[n] = s->now;
+		s->now += 2000;
+		sim_send(s, 0, 1, SYNACK, 200 + n, 1);
+		s->now += 3000;
+		sim_send(s, 0, 0, ACK, 0, 1);
+		sim_send(s, 0, 0, DATA, 0, 1);
+		sim_send(s, 0, 1, RST, 0, 1);
+		sim_deliver(s, UINT_MAX);
+	}
+	flow_table_finish(s->table);
+	assert_int_equal(s->reports_len, 2);
+	for (n = 0; n < 2; n++) {
+		assert_true(flow_handshake_times(&s->reports[n].flow, &t));
+		assert_int_equal(t.syn_mono_ns, begun[n]);
+		assert_in_range(t.synack_mono_ns - t.syn_mono_ns, 2001 - 16, 2001);
+		assert_in_range(t.ack_mono_ns - t.synack_mono_ns, 3001 - 16, 3001 + 16);
+	}
+	sim_check_balance(s);
+	sim_destroy(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -486,6 +520,7 @@ int main(void)
 		cmocka_unit_test(test_flow_table_adopts_only_unknown_flows),
 		cmocka_unit_test(test_flow_table_handles_no_more_than_its_budget),
 		cmocka_unit_test(test_flow_table_names_reasons_as_ipfix_does),
+		cmocka_unit_test(test_flow_table_knows_the_handshake_of_each_generation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

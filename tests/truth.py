@@ -99,7 +99,9 @@ class Flow:
         self.pkts, self.bytes = collections.Counter(), collections.Counter()
         self.flags, self.isn = collections.Counter(), {}
         self.initiator, self.is_known = None, False
+        self.opener = None
         self.asks = asks
+        self.handshake = {}  # frame and how many of the flow came before, of each of its segments
 
     def is_over(self, sender, other):
         flags = self.flags
@@ -115,11 +117,26 @@ class Flow:
         if self.asks and not self.is_known:
             self.initiator, self.is_known = sender, True
         self.last = number
+        if flags & SYN and not flags & (RST | FIN):
+            self.handshake.setdefault("synack" if flags & ACK else "syn", self.place(number))
+            self.opener = self.opener or (None if flags & ACK else sender)
+        elif flags & ACK and not flags & (RST | FIN) and sender == self.opener:
+            self.handshake.setdefault("ack", self.place(number))
         self.pkts[sender] += 1
         self.bytes[sender] += length
         self.flags[sender] |= flags
         if flags & SYN:
             self.isn.setdefault(sender, isn)
+
+    def place(self, number):
+        return number, sum(self.pkts.values())
+
+    def has_handshake(self):
+        """True; None: all of it is there, but it may be told of too late, as not each packet is."""
+        seen = [self.handshake.get(name) for name in ("syn", "synack", "ack")]
+        if None in seen or seen != sorted(seen):
+            return False
+        return True if seen[2][1] < 4 else None
 
     def as_dict(self):
         ends = sorted(set(self.pkts) | {self.initiator} | set(self.key[:2]))
@@ -133,7 +150,7 @@ class Flow:
                 "destination": target[0], "destination_port": target[1],
                 "pkts": self.pkts[source], "bytes": self.bytes[source],
                 "reverse_pkts": self.pkts[target], "reverse_bytes": self.bytes[target],
-                "first": self.first, "last": self.last}
+                "first": self.first, "last": self.last, "handshake": self.has_handshake()}
 
 
 class Truth:

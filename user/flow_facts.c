@@ -10,6 +10,38 @@ bool flow_is_over(const struct flow *f)
 	return f->key.proto == IPPROTO_TCP && (((a | b) & FLOW_TCP_RST) || (a & b & FLOW_TCP_FIN));
 }
 
+#define HANDSHAKE_UNIT_NS 16
+
+void flow_note_handshake(struct flow *f, uint8_t from, uint8_t tcp_flags, uint64_t mono_ns)
+{
+	const struct flow_totals *sender = &f->totals[from & 1];
+	uint64_t after = (mono_ns - f->info.first_mono_ns) / HANDSHAKE_UNIT_NS + 1;
+	uint32_t *at = NULL;
+
+	if (f->key.proto != IPPROTO_TCP || mono_ns < f->info.first_mono_ns || after > UINT32_MAX ||
+	    (tcp_flags & (FLOW_TCP_RST | FLOW_TCP_FIN)))
+		return;
+	if (tcp_flags & FLOW_TCP_SYN)
+		at = tcp_flags & FLOW_TCP_ACK ? &f->handshake.synack : &f->handshake.syn;
+	else if ((tcp_flags & FLOW_TCP_ACK) && (sender->flags & FLOW_SAW_SYN))
+		at = &f->handshake.ack;
+	if (at && (!*at || after < *at))
+		*at = (uint32_t)after;
+}
+
+bool flow_handshake_times(const struct flow *f, struct flow_handshake_times *ret)
+{
+	const struct flow_handshake *h = &f->handshake;
+	uint64_t first = f->info.first_mono_ns - HANDSHAKE_UNIT_NS;
+
+	if (!h->syn || h->synack < h->syn || h->ack < h->synack)
+		return false;
+	ret->syn_mono_ns = first + (uint64_t)h->syn * HANDSHAKE_UNIT_NS;
+	ret->synack_mono_ns = first + (uint64_t)h->synack * HANDSHAKE_UNIT_NS;
+	ret->ack_mono_ns = first + (uint64_t)h->ack * HANDSHAKE_UNIT_NS;
+	return true;
+}
+
 void flow_find_initiator(struct flow *f)
 {
 	uint32_t a = f->totals[0].flags, b = f->totals[1].flags;

@@ -28,6 +28,15 @@ static inline uint64_t flow_last_mono_ns(const struct flow *f)
 /* TCP that was reset, or closed from both sides. */
 bool flow_is_over(const struct flow *f);
 
+/* Takes note of a packet of the flow that may be part of a TCP handshake. In any order. */
+void flow_note_handshake(struct flow *f, uint8_t from, uint8_t tcp_flags, uint64_t mono_ns);
+
+struct flow_handshake_times {
+	uint64_t syn_mono_ns, synack_mono_ns, ack_mono_ns;
+};
+/* False: some segment of it was not seen, or they contradict each other. */
+bool flow_handshake_times(const struct flow *f, struct flow_handshake_times *ret);
+
 /* Sets f->initiator and f->initiator_known. */
 void flow_find_initiator(struct flow *f);
 

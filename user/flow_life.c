@@ -70,6 +70,7 @@ void flow_renew(struct flow_table *t, struct flow *f, const struct flow_info *in
 	f->info = *info;
 	memset(f->totals, 0, sizeof(f->totals));
 	memset(f->reported, 0, sizeof(f->reported));
+	memset(&f->handshake, 0, sizeof(f->handshake));
 	f->is_incomplete = f->awaits_last = false;
 	f->reports = 0;
 	f->report_mono_ns = f->tag = f->tag_bits = 0;

@@ -42,10 +42,16 @@
 #define NAME_INCOMPLETE OTLP_STR("flow.incomplete")
 #define NAME_TCP_FLAGS OTLP_STR("flow.tcp.flags")
 #define NAME_REVERSE_TCP_FLAGS OTLP_STR("flow.reverse.tcp.flags")
+#define NAME_HANDSHAKE_SERVER OTLP_STR("flow.tcp.handshake.server.duration")
+#define NAME_HANDSHAKE_CLIENT OTLP_STR("flow.tcp.handshake.client.duration")
 #define NAME_ICMP_TYPE OTLP_STR("flow.icmp.type")
 #define NAME_ICMP_CODE OTLP_STR("flow.icmp.code")
 #define NAME_SAMPLING_MODE OTLP_STR("flow.sampling.mode")
 #define NAME_SAMPLING_INTERVAL OTLP_STR("flow.sampling.interval")
+
+/* The span of a handshake, and what happens in it */
+#define SPAN_HANDSHAKE OTLP_STR("tcp handshake")
+#define EVENT_SYNACK OTLP_STR("tcp syn_ack")
 
 /* Spans: why a connection came to nothing (the status message) */
 #define FAILURE_REFUSED OTLP_STR("connection refused")

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "user/flow_facts.h"
 #include "user/flow_id.h"
 #include "user/flow_names.h"
 #include "user/flow_service.h"
@@ -37,6 +38,7 @@ struct flow_otlp {
 	uint64_t id_count;
 	struct otlp_span span;
 	struct otlp_link link;
+	struct otlp_event event;
 	struct otlp_attr attrs[ATTRS_MAX];
 	size_t attrs_len;
 	char name[48];
@@ -147,6 +149,11 @@ static void add_str(struct flow_otlp *o, struct otlp_str key, const char *value)
 static void add_int(struct flow_otlp *o, struct otlp_str key, uint64_t value)
 {
 	add(o, key, OTLP_INT)->value.integer = value;
+}
+
+static void add_seconds(struct flow_otlp *o, struct otlp_str key, uint64_t ns)
+{
+	add(o, key, OTLP_DOUBLE)->value.number = (double)ns / 1e9;
 }
 
 static void add_endpoint(struct flow_otlp *o, const struct flow *f, uint8_t endpoint,
@@ -266,12 +273,15 @@ static uint64_t sampling_interval(uint64_t threshold)
 	return llround(all / (all - (threshold & FLOW_R_MASK)));
 }
 
-static void add_how(struct flow_otlp *o, const struct flow *f, const struct flow_report *r,
-		    const char *if_name)
+static void add_where(struct flow_otlp *o, const struct flow *f, const char *if_name)
 {
 	add_str(o, NAME_TRANSPORT, flow_service_transport(f->key.proto, f->key.family));
 	add_str(o, NAME_TYPE, f->key.family == 4 ? "ipv4" : "ipv6");
 	add_str(o, NAME_INTERFACE, if_name);
+}
+
+static void add_how(struct flow_otlp *o, const struct flow *f, const struct flow_report *r)
+{
 	add_str(o, NAME_END_REASON, flow_end_reason_name(r->reason));
 	if (f->key.proto == IPPROTO_TCP)
 		add_tcp(o, f);
@@ -356,6 +366,38 @@ static struct otlp_str flow_failure(const struct flow *f, const struct flow_repo
 	return OTLP_STR("");
 }
 
+/* Both shares are of the round trip as seen here: the server's from the SYN to its answer, the
+ * client's from there to the acknowledgement. Together they are the whole one. */
+const struct otlp_span *flow_otlp_handshake(struct flow_otlp *o, const struct flow *f,
+					    const struct flow_report *r, const char *if_name)
+{
+	struct flow_handshake_times t;
+	struct otlp_span *s = &o->span;
+
+	if (r->kind != FLOW_REPORT_ROOT || !flow_handshake_times(f, &t))
+		return NULL;
+	memcpy(s->parent_span_id, s->span_id, sizeof(s->parent_span_id));
+	s->has_parent = true;
+	put_id(s->span_id, new_span_id(o));
+	s->name = SPAN_HANDSHAKE;
+	s->start_unix_ns = t.syn_mono_ns + f->clock_offset_ns;
+	s->end_unix_ns = t.ack_mono_ns + f->clock_offset_ns;
+	s->status = OTLP_STATUS_UNSET;
+	s->status_message = OTLP_STR("");
+	s->links_len = 0;
+	o->attrs_len = 0;
+	add_who(o, f);
+	add_where(o, f, if_name);
+	add_seconds(o, NAME_HANDSHAKE_SERVER, t.synack_mono_ns - t.syn_mono_ns);
+	add_seconds(o, NAME_HANDSHAKE_CLIENT, t.ack_mono_ns - t.synack_mono_ns);
+	s->attrs = (struct otlp_attrs){o->attrs, o->attrs_len};
+	o->event = (struct otlp_event){.time_unix_ns = t.synack_mono_ns + f->clock_offset_ns,
+				       .name = EVENT_SYNACK};
+	s->events = &o->event;
+	s->events_len = 1;
+	return s;
+}
+
 const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 				       const struct flow_report *r, const char *if_name)
 {
@@ -371,7 +413,8 @@ const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 			 f->clock_offset_ns;
 	add_who(o, f);
 	add_how_much(o, f, r);
-	add_how(o, f, r, if_name);
+	add_where(o, f, if_name);
+	add_how(o, f, r);
 	s->attrs = (struct otlp_attrs){o->attrs, o->attrs_len};
 	if (failure.len) {
 		s->status = OTLP_STATUS_ERROR;

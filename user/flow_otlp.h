@@ -30,6 +30,12 @@ void flow_otlp_destroy(struct flow_otlp *o); /* NULL is allowed */
 const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 				       const struct flow_report *r, const char *if_name);
 
+/* The handshake of a connection, as a child of its root: to be asked for right after
+ * flow_otlp_span() has made that root. NULL: the report is another one, or some part of the
+ * handshake was not seen. Valid until the next call on @o; then the root is not any more. */
+const struct otlp_span *flow_otlp_handshake(struct flow_otlp *o, const struct flow *f,
+					    const struct flow_report *r, const char *if_name);
+
 /* One line for a person from such a span: time, name, endpoints, both directions' packets and
  * bytes, duration, how it ended. No newline; always NUL-terminated; returns its length. */
 size_t flow_otlp_line(const struct otlp_span *span, char *ret, size_t cap);

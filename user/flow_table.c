@@ -213,6 +213,7 @@ static void record_add(struct flow_table *t, const struct flow_record *r, uint32
 	}
 	if (r->kind == FLOW_RECORD_LAST)
 		record_end_generation(t, i, r, clock_offset_ns);
+	flow_note_handshake(f, r->from, r->tcp_flags, r->mono_ns);
 	if (flow_patience(t, f) < patience)
 		flow_hasten(t, i);
 }

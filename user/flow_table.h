@@ -31,6 +31,14 @@ struct flow_counts {
 	uint64_t bytes;
 };
 
+/* When the segments of a TCP handshake were seen: units of 16 ns after the flow's first packet, plus
+ * one; 0: not, or later than a minute. See flow_handshake_times(). */
+struct flow_handshake {
+	uint32_t syn; /* the first SYN, */
+	uint32_t synack; /* the first answer to it, */
+	uint32_t ack; /* and the first acknowledgement of that one */
+};
+
 /* One flow: a connection, or what passed between two endpoints until it fell silent. What a record
  * touches comes first. */
 struct flow {
@@ -43,6 +51,7 @@ struct flow {
 	bool is_incomplete;       /* without kernel state at some time: totals from records alone */
 	bool awaits_last;         /* private: the next generation was seen before the end of this */
 	uint32_t reports;         /* so far */
+	struct flow_handshake handshake;
 	struct flow_counts reported[2]; /* as of the last report; zero before the first */
 	int64_t clock_offset_ns;  /* unix = mono + this, fixed at the first record */
 	uint64_t report_mono_ns;  /* end of the last report; 0: nothing reported yet */

@@ -76,6 +76,16 @@ static void worker_export(struct worker *w, const struct flow *f, const struct f
 		outbox_add_log(w->logs, log, w->now_mono_ns);
 }
 
+static void worker_export_handshake(struct worker *w, const struct flow *f,
+				    const struct flow_report *r)
+{
+	const struct otlp_span *span = flow_otlp_handshake(
+	    w->otlp, f, r, probe_interface_name(w->opts.probe, f->key.if_slot));
+
+	if (span)
+		outbox_add_span(w->spans, span, w->now_mono_ns);
+}
+
 static void worker_report(void *ctx, struct flow *f, const struct flow_report *r)
 {
 	struct worker *w = ctx;
@@ -91,6 +101,8 @@ static void worker_report(void *ctx, struct flow *f, const struct flow_report *r
 		console_span(w->opts.console, line, w->now_mono_ns);
 	}
 	worker_export(w, f, r, span);
+	if (w->spans)
+		worker_export_handshake(w, f, r);
 }
 
 static int worker_peek(void *ctx, const struct flow_key *key, struct flow_state *ret)

@@ -98,8 +98,10 @@ def check_span(span, flow, truth, interface, faults):
 
 
 def check_spans(spans, options):
-    """Each flow as one trace of one span that says what it was."""
+    """Each flow as one trace of one span that says what it was, and of its handshake if it had one."""
     faults, truth = Faults(), options.truth
+    handshakes = {span["trace_id"]: span for span in spans if span["name"] == "tcp handshake"}
+    spans = [span for span in spans if span["name"] != "tcp handshake"]
     by_key = collections.defaultdict(list)
     for span in spans:
         by_key[key_of(span["attributes"])].append(span)
@@ -114,6 +116,11 @@ def check_spans(spans, options):
         faults.demand("spans of a flow", len(by_key[key]), 1, key)
         for span in by_key[key]:
             check_span(span, flow, truth, options.interface, faults)
+            faults.demand("handshake", span["trace_id"] in handshakes,
+                          flow["transport"] == "tcp" and flow["packets"] > 2, key)
+    roots = {span["trace_id"]: span["span_id"] for span in spans}
+    for trace, span in handshakes.items():
+        faults.demand("parent of a handshake", span["parent"], roots.get(trace))
     for way, (_, size) in WAYS.items():
         name = "flow.reverse.bytes.total" if size.startswith("reverse") else "flow.bytes.total"
         faults.demand("sum of " + name, sum(span["attributes"].get(name, 0) for span in spans),
