@@ -78,7 +78,7 @@ int main(void)
 {
 	struct flow_bpf *ours = flow_bpf__open();
 	struct bare_bpf *bare = bare_bpf__open_and_load();
-	static struct frame ipv4, ipv6, tagged;
+	static struct frame ipv4, ipv6, tagged, tcp4, tcp6, syn;
 	uint32_t zero = 0;
 	int ring;
 
@@ -92,9 +92,17 @@ int main(void)
 	frame_make(&ipv4, FRAME_IPV4_UDP);
 	frame_make(&ipv6, FRAME_IPV6_UDP);
 	frame_make(&tagged, FRAME_QINQ_IPV6_UDP);
+	frame_make(&tcp4, FRAME_IPV4_TCP);
+	frame_make(&tcp6, FRAME_IPV6_TCP);
+	frame_begin(&syn, 0x0800);
+	frame_ipv4(&syn, "10.1.0.1", "10.1.0.2", 6, 0, 0);
+	frame_tcp(&syn, 41234, 80, FLOW_TCP_SYN, 1000, 0);
 	bench_case("not kept, IPv4", ours, bare, FLOW_R_MASK, &ipv4);
 	bench_case("not kept, IPv6", ours, bare, FLOW_R_MASK, &ipv6);
 	bench_case("not kept, QinQ + IPv6", ours, bare, FLOW_R_MASK, &tagged);
+	bench_case("not kept, IPv4 TCP", ours, bare, FLOW_R_MASK, &tcp4);
+	bench_case("not kept, IPv6 TCP", ours, bare, FLOW_R_MASK, &tcp6);
+	bench_case("not kept, IPv4 TCP SYN", ours, bare, FLOW_R_MASK, &syn);
 	bench_case("kept, one hot flow, IPv4", ours, bare, 0, &ipv4);
 	flow_bpf__destroy(ours);
 	bare_bpf__destroy(bare);
