@@ -120,28 +120,55 @@ static __noinline int flow_keep_tc(struct __sk_buff *skb, enum flow_hook hook, _
 	return 0;
 }
 
-/* The same way for a buffer whose headers are not linear: on a copy of them. */
-static __noinline int flow_watch_copy(struct __sk_buff *skb, enum flow_hook hook, __u32 pkts,
-				      __u32 bytes)
+/* For a buffer whose headers are not linear: a copy of them. NULL: there is none. */
+static __always_inline struct headers_copy *flow_buff_copy(struct __sk_buff *skb,
+							   struct pkt_buff *ret)
 {
 	struct headers_copy *copy;
-	struct pkt_buff b = {.skb = skb};
 	__u32 len = skb->len - 1, zero = 0;
-	struct pkt p;
-	__u64 hash;
 
 	copy = bpf_map_lookup_elem(&headers_copies, &zero);
 	if (!copy)
-		return 0;
+		return NULL;
 	barrier_var(len);
 	if (len > sizeof(copy->data) - 1)
 		len = sizeof(copy->data) - 1;
 	len = bpf_skb_load_bytes(skb, 0, copy->data, len + 1) ? 0 : len + 1;
-	b.data = copy->data;
-	b.end = copy->data + len;
+	*ret = (struct pkt_buff){.data = copy->data, .end = copy->data + len, .skb = skb};
+	return copy;
+}
+
+/* The same way on such a copy, in two functions: one would need more stack than is left. */
+static __noinline int flow_count_copy(struct __sk_buff *skb, enum flow_hook hook, __u32 pkts,
+				      __u32 bytes)
+{
+	struct headers_copy *copy;
+	struct pkt_buff b;
+	struct pkt p;
+	__u64 hash;
+
+	copy = flow_buff_copy(skb, &b);
+	if (!copy)
+		return 0;
 	pkt_parse(&b, if_is_l3, &p);
-	if (flow_count(&b, &p, hook, pkts, bytes, &hash))
-		flow_keep(&b, &p, hook, hash, pkts, bytes);
+	if (!flow_count(&b, &p, hook, pkts, bytes, &hash))
+		return 0;
+	copy->hash = hash;
+	return 1;
+}
+
+static __noinline int flow_keep_copy(struct __sk_buff *skb, enum flow_hook hook, __u32 pkts,
+				     __u32 bytes)
+{
+	struct headers_copy *copy;
+	struct pkt_buff b;
+	struct pkt p;
+
+	copy = flow_buff_copy(skb, &b);
+	if (!copy)
+		return 0;
+	pkt_parse(&b, if_is_l3, &p);
+	flow_keep(&b, &p, hook, copy->hash, pkts, bytes);
 	return 0;
 }
 
@@ -189,9 +216,12 @@ static __always_inline int flow_watch_tc(struct __sk_buff *skb, enum flow_hook h
 
 	pkt_parse(&b, if_is_l3, &p);
 	pkts = flow_wire_pkts(skb, hook, &p, &bytes);
-	if (!p.is_flow && b.data + skb->len > b.end)
-		flow_watch_copy(skb, hook, pkts, bytes);
-	else if (flow_count(&b, &p, hook, pkts, bytes, &hash))
+	if (!p.is_flow && b.data + skb->len > b.end) {
+		if (flow_count_copy(skb, hook, pkts, bytes))
+			flow_keep_copy(skb, hook, pkts, bytes);
+		return TC_ACT_UNSPEC;
+	}
+	if (flow_count(&b, &p, hook, pkts, bytes, &hash))
 		flow_keep_tc(skb, hook, hash, pkts, bytes);
 	return TC_ACT_UNSPEC;
 }

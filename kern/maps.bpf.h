@@ -72,6 +72,7 @@ struct {
 /* Headers of a buffer whose linear part does not hold them. */
 struct headers_copy {
 	__u8 data[PKT_HEADERS_MAX + 64];
+	__u64 hash; /* of their flow, once counted */
 };
 
 struct {
