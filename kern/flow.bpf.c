@@ -51,18 +51,31 @@ static __always_inline __u64 flow_hash(const struct pkt_buff *buff, const struct
 	}
 }
 
+static __always_inline void flow_count_segment(struct flow_counter *c, __u32 flags)
+{
+	if (flags & FLOW_TCP_SYN)
+		c->segments[flags & FLOW_TCP_ACK ? FLOW_SEGMENT_SYN_ACK : FLOW_SEGMENT_SYN]++;
+	if (flags & FLOW_TCP_FIN)
+		c->segments[FLOW_SEGMENT_FIN]++;
+	if (flags & FLOW_TCP_RST)
+		c->segments[FLOW_SEGMENT_RST]++;
+}
+
 /* Counts; returns whether the packet belongs to a kept flow, and then its hash. */
 static __always_inline bool flow_count(const struct pkt_buff *b, const struct pkt *p,
 				       enum flow_hook hook, __u32 pkts, __u64 bytes,
 				       __u64 *ret_hash)
 {
 	__u32 index = flow_counter_index(if_slot, hook, p->net, p->transport);
+	__u32 turn = pkt_tcp_turn(b, p); /* now: later more registers would outlive its call */
 	struct flow_counter *c = bpf_map_lookup_elem(&flow_counters, &index);
 
 	if (!c)
 		return false;
 	c->bytes += bytes;
 	c->size[count_size_slot(pkts > 1 ? bytes / pkts : bytes)] += pkts;
+	if (__builtin_expect(turn, 0))
+		flow_count_segment(c, turn);
 	if (!p->is_flow || (if_is_looped && hook == FLOW_TRANSMIT)) {
 		c->no_flow += pkts;
 		return false;

@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define FLOW_ABI_VERSION 1
+#define FLOW_ABI_VERSION 2
 #define FLOW_MAX_IFS 32 /* interfaces one process can watch */
 #define FLOW_MAX_WORKERS 32 /* ring buffers, one a worker */
 
@@ -42,6 +42,16 @@ enum flow_transport {
  * slot 2, 65..128 slot 7, 1025..2048 slot 11. Slot s is OTLP bucket s-1 at scale 0. */
 #define FLOW_SIZE_SLOTS 18 /* the last one takes all above 64 KiB */
 
+/* Segments that open or end a connection. One that carries FIN and RST counts in both; of SYN and
+ * SYN/ACK it is one or the other. A segment train counts once: its last segment alone has the FIN. */
+enum flow_segment {
+	FLOW_SEGMENT_SYN, /* SYN without ACK */
+	FLOW_SEGMENT_SYN_ACK,
+	FLOW_SEGMENT_FIN,
+	FLOW_SEGMENT_RST,
+	FLOW_SEGMENT_MAX
+};
+
 /* Packets = sum of size[] = kept + not_kept + no_flow, exactly. Bytes are frame bytes: with the
  * link-layer header, without FCS. */
 struct flow_counter {
@@ -50,6 +60,7 @@ struct flow_counter {
 	__u64 size[FLOW_SIZE_SLOTS];
 	__u64 kept; /* packets of flows that sampling kept */
 	__u64 no_flow; /* not IP, or a header cut short: counted, no part of a flow */
+	__u64 segments[FLOW_SEGMENT_MAX]; /* of TCP; sampling has no say */
 };
 
 static inline __u64 flow_counter_pkts(const struct flow_counter *c)
@@ -191,7 +202,7 @@ struct xdp_stats {
 	__u64 rx_bytes;
 };
 
-_Static_assert(sizeof(struct flow_counter) == 22 * 8, "layout");
+_Static_assert(sizeof(struct flow_counter) == 26 * 8, "layout");
 _Static_assert(sizeof(struct flow_key) == 40, "layout");
 _Static_assert(sizeof(struct flow_totals) == 32, "layout");
 _Static_assert(sizeof(struct flow_info) == 32, "layout");

@@ -336,4 +336,68 @@ static __always_inline struct pkt_ports pkt_ports(const struct pkt_buff *b, cons
 	return *l4;
 }
 
+/* The offset in an IP header's, and in a fragment header's, flags-and-offset field. */
+#define PKT_IP4_OFFSET bpf_htons(0x1fff)
+#define PKT_IP6_OFFSET bpf_htons(0xfff8)
+
+/* The flags of a fragment that is its packet's first and holds the whole TCP header; 0: another.
+ * @field: where the fragment's offset is. Reads through helpers: such a header may well lie beyond
+ * the linear part, since nothing asked for it so far. */
+static __always_inline __u32 pkt_piece_flags(void *ctx, bool is_skb, __u32 field, __u32 mask,
+					     __u32 l4)
+{
+	struct pkt_tcp tcp;
+	__be16 piece;
+
+	if (is_skb ? bpf_skb_load_bytes(ctx, field, &piece, sizeof(piece))
+		   : bpf_xdp_load_bytes(ctx, field, &piece, sizeof(piece)))
+		return 0;
+	if (piece & mask)
+		return 0;
+	if (is_skb ? bpf_skb_load_bytes(ctx, l4, &tcp, sizeof(tcp))
+		   : bpf_xdp_load_bytes(ctx, l4, &tcp, sizeof(tcp)))
+		return 0;
+	return tcp.flags;
+}
+
+__noinline __u32 pkt_piece_flags_xdp(struct xdp_md *ctx, __u32 field, __u32 mask, __u32 l4)
+{
+	return pkt_piece_flags(ctx, false, field, mask, l4);
+}
+
+__noinline __u32 pkt_piece_flags_skb(struct __sk_buff *skb, __u32 field, __u32 mask, __u32 l4)
+{
+	return pkt_piece_flags(skb, true, field, mask, l4);
+}
+
+/* The flags of a TCP segment that opens or ends a connection. 0: another packet, or one whose TCP
+ * header is not there: in another fragment, or, by the IP length, padding. */
+static __always_inline __u32 pkt_tcp_turn(const struct pkt_buff *b, const struct pkt *p)
+{
+	bool is_v4 = p->net == FLOW_NET_IPV4;
+	__u32 off = p->l4, flags, field, mask;
+	struct pkt_tcp *tcp;
+
+	if (p->transport != FLOW_TRANSPORT_TCP || !p->is_flow)
+		return 0;
+	if (p->is_fragment) {
+		/* in IPv6 the walk stopped after the fragment header */
+		field = is_v4 ? p->l3 + 6 : off - 6;
+		mask = is_v4 ? PKT_IP4_OFFSET : PKT_IP6_OFFSET;
+		flags = b->skb ? pkt_piece_flags_skb(b->skb, field, mask, off)
+			       : pkt_piece_flags_xdp(b->xdp, field, mask, off);
+	} else {
+		tcp = b->data + off;
+		if (off > PKT_HEADERS_MAX || (void *)(tcp + 1) > b->end)
+			return 0;
+		flags = tcp->flags;
+	}
+	if (!(flags & (FLOW_TCP_SYN | FLOW_TCP_FIN | FLOW_TCP_RST)))
+		return 0;
+	/* length 0 is that of a segment train too large for the field */
+	if (p->ip_end < off + sizeof(*tcp) && p->ip_end != p->l3)
+		return 0;
+	return flags;
+}
+
 #endif /* KERN_PARSE_BPF_H */
