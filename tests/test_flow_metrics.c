@@ -118,6 +118,41 @@ static void test_flow_metrics_size_has_a_histogram_for_each_direction(void **sta
 		   "network.io.direction=transmit} scale 0 count 1 sum 300 offset 8 buckets 1\n");
 }
 
+static void test_flow_metrics_tells_all_flags_where_tcp_was_seen(void **state)
+{
+	struct world *w = *state;
+	struct flow_counter *c;
+	const char *p;
+	unsigned points = 0;
+
+	world_count(w->counters, 0, FLOW_RECEIVE, FLOW_NET_IPV4, FLOW_TRANSPORT_TCP, 60);
+	world_count(w->counters, 0, FLOW_RECEIVE, FLOW_NET_IPV6, FLOW_TRANSPORT_TCP, 60);
+	world_count(w->counters, 0, FLOW_TRANSMIT, FLOW_NET_IPV4, FLOW_TRANSPORT_UDP, 60);
+	world_count(w->counters, 1, FLOW_TRANSMIT, FLOW_NET_IPV6, FLOW_TRANSPORT_TCP, 60);
+	c = &w->counters[flow_counter_index(0, FLOW_RECEIVE, FLOW_NET_IPV4, FLOW_TRANSPORT_TCP)];
+	c->segments[FLOW_SEGMENT_SYN] = 20000;
+	c->segments[FLOW_SEGMENT_FIN] = 3;
+	c = &w->counters[flow_counter_index(0, FLOW_RECEIVE, FLOW_NET_IPV6, FLOW_TRANSPORT_TCP)];
+	c->segments[FLOW_SEGMENT_SYN] = 1;
+	c->segments[FLOW_SEGMENT_SYN_ACK] = 7;
+	c->segments[FLOW_SEGMENT_RST] = 5;
+	world_dump(w);
+	world_assert_has(w,
+			 "xdp.tcp.segments {segment} sum{network.interface.name=eth0,"
+			 "network.io.direction=receive,tcp.flag=syn} 20001\n"
+			 "xdp.tcp.segments {segment} sum{network.interface.name=eth0,"
+			 "network.io.direction=receive,tcp.flag=syn_ack} 7\n"
+			 "xdp.tcp.segments {segment} sum{network.interface.name=eth0,"
+			 "network.io.direction=receive,tcp.flag=fin} 3\n"
+			 "xdp.tcp.segments {segment} sum{network.interface.name=eth0,"
+			 "network.io.direction=receive,tcp.flag=rst} 5\n"
+			 "xdp.tcp.segments {segment} sum{network.interface.name=wg0,"
+			 "network.io.direction=transmit,tcp.flag=syn} 0\n");
+	for (p = w->dump.text; (p = strstr(p, "xdp.tcp.segments ")); p++)
+		points++;
+	assert_int_equal(points, 2 * FLOW_SEGMENT_MAX);
+}
+
 static void test_flow_metrics_names_all_losses_even_when_there_are_none(void **state)
 {
 	static const char *const reasons[] = {
@@ -311,6 +346,9 @@ int main(void)
 			world_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_flow_metrics_size_has_a_histogram_for_each_direction, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_flow_metrics_tells_all_flags_where_tcp_was_seen, world_setup,
+			world_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_flow_metrics_names_all_losses_even_when_there_are_none, world_setup,
 			world_teardown),

@@ -27,6 +27,13 @@ static const char *const transports[FLOW_TRANSPORT_MAX] = {
 	[FLOW_TRANSPORT_UDP] = "udp",	    [FLOW_TRANSPORT_ICMP] = "icmp",
 	[FLOW_TRANSPORT_ICMPV6] = "icmpv6", [FLOW_TRANSPORT_SCTP] = "sctp",
 };
+static const char *const flags[FLOW_SEGMENT_MAX] = {
+	[FLOW_SEGMENT_SYN] = "syn",
+	[FLOW_SEGMENT_SYN_ACK] = "syn_ack",
+	[FLOW_SEGMENT_FIN] = "fin",
+	[FLOW_SEGMENT_RST] = "rst",
+};
+
 /* All classes of one interface and direction, added up. */
 static void add_up(const struct flow_counter *counters, size_t if_slot, unsigned hook,
 		   struct flow_counter *ret)
@@ -166,6 +173,42 @@ static void add_sizes(struct metric_writer *w)
 	}
 }
 
+/* All flags of a direction from its first TCP packet on: a rate needs the zero before the flood. */
+static void add_segments(struct metric_writer *w, size_t if_slot, unsigned hook)
+{
+	uint64_t count[FLOW_SEGMENT_MAX] = {}, pkts = 0;
+	const struct flow_counter *c;
+	unsigned net, flag;
+
+	for (net = 0; net < FLOW_NET_MAX; net++) {
+		c = &w->s->counters[flow_counter_index((__u32)if_slot, hook, net,
+						       FLOW_TRANSPORT_TCP)];
+		pkts += flow_counter_pkts(c);
+		for (flag = 0; flag < FLOW_SEGMENT_MAX; flag++)
+			count[flag] += c->segments[flag];
+	}
+	for (flag = 0; pkts && flag < FLOW_SEGMENT_MAX; flag++) {
+		metric_point(w)->integer = (int64_t)count[flag];
+		metric_attr(w, NAME_INTERFACE, w->s->if_names[if_slot]);
+		metric_attr(w, NAME_IO_DIRECTION, directions[hook]);
+		metric_attr(w, NAME_TCP_FLAG, flags[flag]);
+	}
+}
+
+static int emit_segments(struct metric_writer *w)
+{
+	static const struct metric_about about = {
+		NAME_XDP_SEGMENTS, "{segment}", METRIC_COUNTER,
+		"TCP segments that open or end a connection, all of them, whatever is sampled"};
+	unsigned hook;
+	size_t i;
+
+	for (i = 0; i < w->s->interfaces; i++)
+		for (hook = 0; hook < FLOW_HOOK_MAX; hook++)
+			add_segments(w, i, hook);
+	return metric_end(w, &about);
+}
+
 static int emit_links(struct metric_writer *w)
 {
 	static const struct metric_about packets = {NAME_XDP_PACKETS, "{packet}", METRIC_COUNTER,
@@ -192,7 +235,8 @@ static int emit_links(struct metric_writer *w)
 	if (err)
 		return err;
 	add_sizes(w);
-	return metric_end(w, &size);
+	err = metric_end(w, &size);
+	return err ? err : emit_segments(w);
 }
 
 int flow_otlp_metrics(struct flow_otlp *o, const struct flow_otlp_snapshot *s,

@@ -74,6 +74,8 @@
 #define NAME_XDP_BYTES OTLP_STR("xdp.bytes.total")
 #define NAME_XDP_RATE OTLP_STR("xdp.packets.rate")
 #define NAME_XDP_SIZE OTLP_STR("xdp.packet.size")
+#define NAME_XDP_SEGMENTS OTLP_STR("xdp.tcp.segments")
+#define NAME_TCP_FLAG OTLP_STR("tcp.flag")
 
 /* Metrics of ringspan itself */
 #define NAME_PACKETS OTLP_STR("ringspan.packets")
