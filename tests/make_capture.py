@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Makes captures for replay, the same for the same arguments: every kind of traffic ("mixed"), or a
-large number of equal flows that all live at once ("many").
+"""Makes captures for replay, the same for the same arguments: every kind of traffic ("mixed"), a
+large number of equal flows that all live at once ("many"), or SYNs from everywhere ("flood").
 
 What is in them is for tshark to say (truth.py), not for this program. All frames go to a hardware
 address that nobody has, so that no host answers.
@@ -354,6 +354,34 @@ def many(flows, rounds):
                 yield ether(ip(src, dst, UDP, udp(src, dst, sport, dport, bytes(turn + 1))))
 
 
+def flood(maker, count):
+    """@count SYNs from anywhere to one port, some of them the first of two fragments; what of it is
+    answered or reset; and, hardly seen among them, segments in which flags occur that never should."""
+    target = ipaddress.ip_address("172.16.0.1").packed, ipaddress.ip_address("2001:db8:ffff::1").packed
+    for i in range(count):
+        dst = target[i % 4 == 0]
+        src, sport, isn = maker.random.randbytes(len(dst)), maker.port(), maker.random.getrandbits(32)
+        if len(src) == 4:
+            src = b"\x0b" + src[1:]
+        if i % 50 == 1:  # IPv4
+            whole = tcp(src, dst, sport, 80, isn, 0, SYN, bytes(60))
+            yield ether(ipv4(src, dst, TCP, whole[:40], ident=i & 0xFFFF, frag=0x2000))
+            yield ether(ipv4(src, dst, TCP, whole[40:], ident=i & 0xFFFF, frag=5))
+        elif i % 100 == 0:  # IPv6
+            whole = tcp(src, dst, sport, 80, isn, 0, SYN, bytes(60))
+            for at in (0, 40):
+                head = struct.pack("!BBHI", TCP, 0, at | (not at), i)
+                yield ether(ipv6(src, dst, 44, head + whole[at:at + 40]))
+        else:
+            yield ether(ip(src, dst, TCP, tcp(src, dst, sport, 80, isn, 0, SYN | (i % 7 == 0) << 6)))
+        if i % 3 == 0:
+            yield ether(ip(dst, src, TCP, tcp(dst, src, 80, sport, 1, isn + 1, SYN | ACK)), False)
+        if i % 10 == 0:
+            yield ether(ip(src, dst, TCP, tcp(src, dst, sport, 80, isn + 1, 0, RST)))
+        if i % 100 == 0:
+            yield ether(ip(src, dst, TCP, tcp(src, dst, sport, 80, isn, 0, maker.random.randrange(256))))
+
+
 def write(path, frames):
     count = 0
     with open(path, "wb", buffering=1 << 20) as out:
@@ -368,17 +396,21 @@ def write(path, frames):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=("mixed", "many"))
+    parser.add_argument("kind", choices=("mixed", "many", "flood"))
     parser.add_argument("--out", required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--packets", type=int, help="mixed: exactly so many")
     parser.add_argument("--flows", type=int, default=10000, help="many: flows")
     parser.add_argument("--rounds", type=int, default=4, help="many: packets of each flow")
+    parser.add_argument("--syns", type=int, default=20000, help="flood: SYNs")
     options = parser.parse_args()
     if options.kind == "many":
         write(options.out, many(options.flows, options.rounds))
         return
     maker = Maker(options.seed)
+    if options.kind == "flood":
+        write(options.out, flood(maker, options.syns))
+        return
     frames = interleaved(maker, mixed(maker))
     write(options.out, filled(maker, frames, options.packets) if options.packets else frames)
 
