@@ -278,9 +278,26 @@ static void test_flow_metrics_size_exemplar_was_counted(void **state)
 	exemplar(w, FLOW_RECEIVE, FLOW_TRANSPORT_TCP, 0xa0, 500, 2, 1560);
 	world_dump(w);
 	world_assert_has(w, "buckets 1 0 0 0 0 1\n");
-	exemplar(w, FLOW_RECEIVE, FLOW_TRANSPORT_UDP, 0xc0, 400, 3, 192);
+	exemplar(w, FLOW_RECEIVE, FLOW_TRANSPORT_UDP, 0xc0, 400, 2, 128);
 	world_dump(w);
 	world_assert_has(w, "buckets 1 0 0 0 0 1 exemplar 64 at 1400 of c0-c1\n");
+}
+
+/* A flow whose endpoint's packets passed in both directions has more of them than either counted. */
+static void test_flow_metrics_no_exemplar_is_more_than_was_counted(void **state)
+{
+	struct world *w = *state;
+
+	world_count(w->counters, 0, FLOW_RECEIVE, FLOW_NET_IPV4, FLOW_TRANSPORT_ICMP, 90);
+	exemplar(w, FLOW_RECEIVE, FLOW_TRANSPORT_ICMP, 0xa0, 500, 2, 180);
+	world_dump(w);
+	assert_null(strstr(w->dump.text, "exemplar"));
+	exemplar(w, FLOW_RECEIVE, FLOW_TRANSPORT_ICMP, 0xa0, 500, 1, 91);
+	world_dump(w);
+	assert_null(strstr(w->dump.text, "exemplar"));
+	exemplar(w, FLOW_RECEIVE, FLOW_TRANSPORT_ICMP, 0xa0, 500, 1, 90);
+	world_dump(w);
+	assert_non_null(strstr(w->dump.text, "exemplar"));
 }
 
 /* After the wall clock stepped back. */
@@ -358,6 +375,8 @@ int main(void)
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_flow_metrics_size_exemplar_was_counted, world_setup,
 						world_teardown),
+		cmocka_unit_test_setup_teardown(test_flow_metrics_no_exemplar_is_more_than_was_counted,
+						world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_flow_metrics_no_exemplar_is_of_the_future,
 						world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_flow_metrics_stops_at_the_first_error, world_setup,

@@ -63,10 +63,14 @@ static struct otlp_exemplar *add_exemplar(struct metric_writer *w, const struct 
 	return x;
 }
 
-/* A span may seem to end in the future: it keeps its time when the wall clock steps back. */
-static bool is_usable(const struct metric_writer *w, const struct exemplar *x)
+/* A span may seem to end in the future: it keeps its time when the wall clock steps back. And an
+ * endpoint's packets may pass in both directions (both ends send from the address :: while they
+ * look for one of their own): then its flow has more of them than were counted here. */
+static bool is_usable(const struct metric_writer *w, const struct exemplar *x,
+		      const struct flow_counter *counted)
 {
-	return x && x->end_mono_ns && x->time_unix_ns <= w->s->time_unix_ns;
+	return x && x->end_mono_ns && x->time_unix_ns <= w->s->time_unix_ns &&
+	       x->pkts <= flow_counter_pkts(counted) && x->bytes <= counted->bytes;
 }
 
 /* Packets, or with @is_bytes bytes, of each combination that has been seen. */
@@ -86,7 +90,7 @@ static void add_totals(struct metric_writer *w, bool is_bytes)
 		metric_attr(w, NAME_IO_DIRECTION, directions[i / per_hook % FLOW_HOOK_MAX]);
 		metric_attr(w, NAME_TYPE, types[i / FLOW_TRANSPORT_MAX % FLOW_NET_MAX]);
 		metric_attr(w, NAME_TRANSPORT, transports[i % FLOW_TRANSPORT_MAX]);
-		if (is_usable(w, x))
+		if (is_usable(w, x, c))
 			add_exemplar(w, x)->integer = (int64_t)(is_bytes ? x->bytes : x->pkts);
 	}
 }
@@ -133,7 +137,7 @@ static void add_size_exemplar(struct metric_writer *w, size_t if_slot, unsigned 
 		return;
 	x = &w->s->exemplars[flow_counter_index((__u32)if_slot, hook, 0, 0)];
 	for (i = 0; i < FLOW_NET_MAX * FLOW_TRANSPORT_MAX; i++, x++)
-		if (is_usable(w, x) && sum->size[size_slot(x->bytes / x->pkts)] &&
+		if (is_usable(w, x, sum) && sum->size[size_slot(x->bytes / x->pkts)] &&
 		    (!newest || x->end_mono_ns > newest->end_mono_ns))
 			newest = x;
 	if (newest)

@@ -44,10 +44,12 @@ def check_warnings(traces, options):
     faults.demand("traces", len(traces), len(options.truth["flows"]))
     for trace in traces:
         faults.demand("warnings of a trace", trace["warnings"] or [], [])
-        faults.demand("spans of a trace", len(trace["spans"]), 1)
+        roots = [span for span in trace["spans"] if span["operationName"] != expect.HANDSHAKE]
+        faults.demand("roots of a trace", len(roots), 1)
         for span in trace["spans"]:
             faults.demand("warnings of a span", span["warnings"] or [], [])
-            faults.demand("references", span["references"], [])
+            faults.demand("parents", [r["spanID"] for r in span["references"]],
+                          [] if span in roots else [roots[0]["spanID"]])
     faults.end("%d traces without warnings" % len(traces))
 
 
@@ -66,7 +68,7 @@ def check_search(options):
     faults.demand("found by %s" % port, len(search(options, **port)), len(failed))
     faults.demand("found by an address that is not", len(search(options, **{
         "source.address": "10.0.0.1"})), 0)
-    names = {expect.name_of(flow) for flow in flows}
+    names = {expect.name_of(flow) for flow in flows} | {expect.HANDSHAKE}
     operations = get(options.where, "/api/services/%s/operations" % options.service)["data"]
     faults.demand("operations", sorted(operations), sorted(names))
     faults.end("searches")

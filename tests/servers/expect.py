@@ -10,6 +10,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import truth as dissection  # noqa: E402
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1}
+HANDSHAKE = "tcp handshake"
 NAMES = {("tcp", 80): "tcp http", ("udp", 53): "udp domain", ("icmp", 0): "icmp echo"}
 WAYS = {"receive": ("packets", "bytes"), "transmit": ("reverse_packets", "reverse_bytes")}
 UNSET, ERROR = 0, 2
@@ -100,8 +101,8 @@ def check_span(span, flow, truth, interface, faults):
 def check_spans(spans, options):
     """Each flow as one trace of one span that says what it was, and of its handshake if it had one."""
     faults, truth = Faults(), options.truth
-    handshakes = {span["trace_id"]: span for span in spans if span["name"] == "tcp handshake"}
-    spans = [span for span in spans if span["name"] != "tcp handshake"]
+    handshakes = {span["trace_id"]: span for span in spans if span["name"] == HANDSHAKE}
+    spans = [span for span in spans if span["name"] != HANDSHAKE]
     by_key = collections.defaultdict(list)
     for span in spans:
         by_key[key_of(span["attributes"])].append(span)
