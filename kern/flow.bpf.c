@@ -3,8 +3,8 @@
  * flow - the programs: count every packet, keep one flow in N, pass everything.
  *
  *   packet ─► parse ─► count ─► hash ≥ threshold? ─► flow state ─► record
- *                        │              │ no: counted as not kept
- *                        └ exact, per CPU
+ *                        │              │ no: counted as not kept, unless the threshold rose and
+ * its │              │ flow has state from before: then it goes on, whole └ exact, per CPU
  *
  * The path of a packet that is not kept stays small: nothing of it is gathered. The kept path is a
  * function of its own that parses again; keeping a tuple alive for every packet costs more.
@@ -61,43 +61,90 @@ static __always_inline void flow_count_segment(struct flow_counter *c, __u32 fla
 		c->segments[FLOW_SEGMENT_RST]++;
 }
 
-/* Counts; returns whether the packet belongs to a kept flow, and then its hash. */
-static __always_inline bool flow_count(const struct pkt_buff *b, const struct pkt *p,
-				       enum flow_hook hook, __u32 pkts, __u64 bytes,
-				       __u64 *ret_hash)
+enum flow_keeping {
+	FLOW_NOT_KEPT,
+	FLOW_KEPT,
+	FLOW_KEPT_IF_KNOWN /* below the threshold, but its flow may have begun before it rose: to be
+			    * counted by flow_count_late */
+};
+
+/* Counts; says whether the packet belongs to a kept flow, and then its hash. */
+static __always_inline enum flow_keeping flow_count(const struct pkt_buff *b, const struct pkt *p,
+						    enum flow_hook hook, __u32 pkts, __u64 bytes,
+						    __u64 *ret_hash)
 {
 	__u32 index = flow_counter_index(if_slot, hook, p->net, p->transport);
 	__u32 turn = pkt_tcp_turn(b, p); /* now: later more registers would outlive its call */
 	struct flow_counter *c = bpf_map_lookup_elem(&flow_counters, &index);
+	__u64 r;
 
 	if (!c)
-		return false;
+		return FLOW_NOT_KEPT;
 	c->bytes += bytes;
 	c->size[count_size_slot(pkts > 1 ? bytes / pkts : bytes)] += pkts;
 	if (__builtin_expect(turn, 0))
 		flow_count_segment(c, turn);
 	if (!p->is_flow || (if_is_looped && hook == FLOW_TRANSMIT)) {
 		c->no_flow += pkts;
-		return false;
+		return FLOW_NOT_KEPT;
 	}
 	*ret_hash = flow_hash(b, p);
-	if ((*ret_hash & FLOW_R_MASK) < sample_threshold) {
+	r = *ret_hash & FLOW_R_MASK;
+	if (r < sample_threshold) {
+		if (r >= sample_before - 1) /* never while it is 0 */
+			return FLOW_KEPT_IF_KNOWN;
 		c->not_kept += pkts;
-		return false;
+		return FLOW_NOT_KEPT;
 	}
 	c->kept += pkts;
-	return true;
+	return FLOW_KEPT;
 }
 
-static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt *p,
-				      enum flow_hook hook, __u64 hash, __u32 pkts, __u32 bytes)
+static __always_inline void flow_count_late(const struct pkt *p, enum flow_hook hook, __u32 pkts,
+					    bool is_kept)
 {
-	struct state_pkt sp = {.hash = hash, .pkts = pkts, .bytes = bytes, .hook = hook};
+	__u32 index = flow_counter_index(if_slot, hook, p->net, p->transport);
+	struct flow_counter *c = bpf_map_lookup_elem(&flow_counters, &index);
 
-	if (!p->is_flow || !state_read(b, p, &sp))
+	if (c && is_kept)
+		c->kept += pkts;
+	else if (c)
+		c->not_kept += pkts;
+}
+
+/* Where a packet to be kept was seen: a function of its own takes no more than five arguments. */
+#define WHERE_HOOK 1 /* enum flow_hook */
+#define WHERE_LATE 2 /* only if its flow is known */
+
+static __always_inline __u32 flow_where(enum flow_hook hook, enum flow_keeping keeping)
+{
+	return hook | (keeping == FLOW_KEPT_IF_KNOWN ? WHERE_LATE : 0);
+}
+
+static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt *p, __u32 where,
+				      __u64 hash, __u32 pkts, __u32 bytes)
+{
+	enum flow_hook hook = where & WHERE_HOOK;
+	struct state_pkt sp = {.hash = hash, .pkts = pkts, .bytes = bytes, .hook = hook};
+	bool is_read = p->is_flow && state_read(b, p, &sp);
+	struct flow_state *st = NULL;
+
+	if (where & WHERE_LATE) {
+		if (is_read)
+			st = state_find_late(&sp);
+		flow_count_late(p, hook, pkts, st);
+		if (!st)
+			return;
+	}
+	if (!is_read)
 		return;
+	sp.threshold = sample_threshold;
+	if ((hash & FLOW_R_MASK) < sp.threshold) /* it rose this moment */
+		sp.threshold = sample_before - 1;
 	sp.mono_ns = bpf_ktime_get_ns();
-	state_account(&sp);
+	if (!st)
+		st = state_find(&sp);
+	state_account(st, &sp);
 }
 
 static __always_inline struct pkt_buff flow_buff_xdp(struct xdp_md *ctx)
@@ -112,24 +159,24 @@ static __always_inline struct pkt_buff flow_buff_skb(struct __sk_buff *skb)
 		.data = (void *)(long)skb->data, .end = (void *)(long)skb->data_end, .skb = skb};
 }
 
-static __noinline int flow_keep_xdp(struct xdp_md *ctx, __u64 hash, __u32 bytes)
+static __noinline int flow_keep_xdp(struct xdp_md *ctx, __u32 where, __u64 hash, __u32 bytes)
 {
 	struct pkt_buff b = flow_buff_xdp(ctx);
 	struct pkt p;
 
 	pkt_parse(&b, if_is_l3, &p);
-	flow_keep(&b, &p, FLOW_RECEIVE, hash, 1, bytes);
+	flow_keep(&b, &p, where, hash, 1, bytes);
 	return 0;
 }
 
-static __noinline int flow_keep_tc(struct __sk_buff *skb, enum flow_hook hook, __u64 hash,
-				   __u32 pkts, __u32 bytes)
+static __noinline int flow_keep_tc(struct __sk_buff *skb, __u32 where, __u64 hash, __u32 pkts,
+				   __u32 bytes)
 {
 	struct pkt_buff b = flow_buff_skb(skb);
 	struct pkt p;
 
 	pkt_parse(&b, if_is_l3, &p);
-	flow_keep(&b, &p, hook, hash, pkts, bytes);
+	flow_keep(&b, &p, where, hash, pkts, bytes);
 	return 0;
 }
 
@@ -156,22 +203,21 @@ static __noinline int flow_count_copy(struct __sk_buff *skb, enum flow_hook hook
 				      __u32 bytes)
 {
 	struct headers_copy *copy;
+	enum flow_keeping keeping;
 	struct pkt_buff b;
 	struct pkt p;
-	__u64 hash;
+	__u64 hash = 0;
 
 	copy = flow_buff_copy(skb, &b);
 	if (!copy)
 		return 0;
 	pkt_parse(&b, if_is_l3, &p);
-	if (!flow_count(&b, &p, hook, pkts, bytes, &hash))
-		return 0;
+	keeping = flow_count(&b, &p, hook, pkts, bytes, &hash);
 	copy->hash = hash;
-	return 1;
+	return keeping;
 }
 
-static __noinline int flow_keep_copy(struct __sk_buff *skb, enum flow_hook hook, __u32 pkts,
-				     __u32 bytes)
+static __noinline int flow_keep_copy(struct __sk_buff *skb, __u32 where, __u32 pkts, __u32 bytes)
 {
 	struct headers_copy *copy;
 	struct pkt_buff b;
@@ -181,7 +227,7 @@ static __noinline int flow_keep_copy(struct __sk_buff *skb, enum flow_hook hook,
 	if (!copy)
 		return 0;
 	pkt_parse(&b, if_is_l3, &p);
-	flow_keep(&b, &p, hook, copy->hash, pkts, bytes);
+	flow_keep(&b, &p, where, copy->hash, pkts, bytes);
 	return 0;
 }
 
@@ -223,6 +269,7 @@ static __always_inline __u32 flow_wire_pkts(struct __sk_buff *skb, enum flow_hoo
 static __always_inline int flow_watch_tc(struct __sk_buff *skb, enum flow_hook hook)
 {
 	struct pkt_buff b = flow_buff_skb(skb);
+	enum flow_keeping keeping;
 	__u64 bytes, hash;
 	struct pkt p;
 	__u32 pkts;
@@ -230,12 +277,14 @@ static __always_inline int flow_watch_tc(struct __sk_buff *skb, enum flow_hook h
 	pkt_parse(&b, if_is_l3, &p);
 	pkts = flow_wire_pkts(skb, hook, &p, &bytes);
 	if (!p.is_flow && b.data + skb->len > b.end) {
-		if (flow_count_copy(skb, hook, pkts, bytes))
-			flow_keep_copy(skb, hook, pkts, bytes);
+		keeping = flow_count_copy(skb, hook, pkts, bytes);
+		if (keeping)
+			flow_keep_copy(skb, flow_where(hook, keeping), pkts, bytes);
 		return TC_ACT_UNSPEC;
 	}
-	if (flow_count(&b, &p, hook, pkts, bytes, &hash))
-		flow_keep_tc(skb, hook, hash, pkts, bytes);
+	keeping = flow_count(&b, &p, hook, pkts, bytes, &hash);
+	if (keeping)
+		flow_keep_tc(skb, flow_where(hook, keeping), hash, pkts, bytes);
 	return TC_ACT_UNSPEC;
 }
 
@@ -244,14 +293,16 @@ int ringspan_xdp(struct xdp_md *ctx)
 {
 	struct pkt_buff b = flow_buff_xdp(ctx);
 	__u32 bytes = b.end - b.data;
+	enum flow_keeping keeping;
 	struct pkt p;
 	__u64 hash;
 
 	pkt_parse(&b, if_is_l3, &p);
 	if (p.ip_end > bytes || bytes > LINEAR_SURE)
 		bytes = bpf_xdp_get_buff_len(ctx);
-	if (flow_count(&b, &p, FLOW_RECEIVE, 1, bytes, &hash))
-		flow_keep_xdp(ctx, hash, bytes);
+	keeping = flow_count(&b, &p, FLOW_RECEIVE, 1, bytes, &hash);
+	if (keeping)
+		flow_keep_xdp(ctx, flow_where(FLOW_RECEIVE, keeping), hash, bytes);
 	return XDP_PASS;
 }
 

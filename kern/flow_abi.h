@@ -158,7 +158,8 @@ struct flow_info {
 	__u32 generation; /* 0, then one more for each further connection on the tuple */
 	__u8 first_from; /* endpoint that sent the first packet */
 	__u8 first_hook; /* enum flow_hook where it was seen */
-	__u8 pad[2];
+	__u8 is_closed; /* sampling rejected the connection that follows on the tuple */
+	__u8 pad;
 };
 
 /* One direction in the flow map: 64 bytes, a cache line of its own. */

@@ -23,8 +23,11 @@ const volatile bool
 const volatile __u32 ring_count = 1;
 const volatile __u64 site_key[4];
 
-/* The knob that moves while running: one aligned word, so a reader never sees half of it. */
+/* The knobs that move while running: aligned words, so a reader never sees half of one. Flows are
+ * begun from the threshold on. After it rose, flows that began below it are alive: sample_before is
+ * 1 + the lowest threshold that one of them began under; 0: there are none. */
 volatile __u64 sample_threshold;
+volatile __u64 sample_before;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -18,6 +18,7 @@
 struct state_pkt {
 	struct flow_key key;
 	__u64 hash;
+	__u64 threshold; /* in force for a flow that begins with it */
 	__u64 mono_ns;
 	__u32 pkts;
 	__u32 bytes;
@@ -134,11 +135,11 @@ static __always_inline void state_fill_info(struct flow_info *info, const struct
 {
 	info->first_mono_ns = sp->mono_ns;
 	info->hash = sp->hash;
-	info->threshold = sample_threshold;
+	info->threshold = sp->threshold;
 	info->generation = 0;
 	info->first_from = sp->from;
 	info->first_hook = sp->hook;
-	info->pad[0] = info->pad[1] = 0;
+	info->is_closed = info->pad = 0;
 }
 
 static __always_inline void state_fill_head(struct flow_record *r, const struct state_pkt *sp,
@@ -263,17 +264,43 @@ static __always_inline void state_next_generation(struct flow_state *st, const s
 		t->isn = 0;
 	}
 	st->info.first_mono_ns = sp->mono_ns;
-	st->info.threshold = sample_threshold;
+	st->info.threshold = sp->threshold;
 	st->info.first_from = sp->from;
 	st->info.first_hook = sp->hook;
+	st->info.is_closed = 0;
 	emit_submit(r);
 	stat_add(FLOW_STAT_NEXT_GEN, 1);
 }
 
-/* Accounts one packet of a kept flow. */
-static __always_inline void state_account(const struct state_pkt *sp)
+/* Whether the packet is the first one seen of another connection than the entry's. */
+static __always_inline bool state_is_next(const struct flow_state *st, const struct state_pkt *sp)
 {
-	struct flow_state *st = state_find(sp);
+	const struct flow_totals *t = &st->dir[sp->from & 1].totals;
+
+	return st->info.is_closed ||
+	       ((sp->flags & FLOW_SAW_SYN) && (!(t->flags & FLOW_SAW_ISN) || t->isn != sp->seq) &&
+		state_is_over(st, sp->from));
+}
+
+/* The entry of a packet that the threshold rejects: it has one if its flow began before the
+ * threshold rose, and goes on. What follows on the tuple is not kept; should the threshold fall
+ * again, it is the next generation all the same. */
+static __always_inline struct flow_state *state_find_late(const struct state_pkt *sp)
+{
+	struct flow_state *st = bpf_map_lookup_elem(&flow_states, &sp->key);
+
+	if (!st)
+		return NULL;
+	if (!state_is_next(st, sp))
+		return st;
+	if (!st->info.is_closed)
+		st->info.is_closed = 1;
+	return NULL;
+}
+
+/* Accounts one packet of a kept flow; @st is its entry, NULL: it has none. */
+static __always_inline void state_account(struct flow_state *st, const struct state_pkt *sp)
+{
 	__u8 tcp_flags = sp->key.proto == IPPROTO_TCP ? (__u8)sp->flags : 0;
 	__u32 now_ms, age_ms, since_ms;
 	struct flow_dir *d;
@@ -284,9 +311,7 @@ static __always_inline void state_account(const struct state_pkt *sp)
 		return;
 	}
 	d = &st->dir[sp->from & 1];
-	if ((sp->flags & FLOW_SAW_SYN) &&
-	    (!(d->totals.flags & FLOW_SAW_ISN) || d->totals.isn != sp->seq) &&
-	    state_is_over(st, sp->from))
+	if (state_is_next(st, sp))
 		state_next_generation(st, sp);
 	if ((sp->flags & FLOW_SAW_ISN) && !(d->totals.flags & FLOW_SAW_ISN))
 		d->totals.isn = sp->seq;

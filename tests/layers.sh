@@ -48,7 +48,7 @@ user/flow_log
 user/flow_otlp user/flow_line user/metric_writer user/self_metrics user/sdk_metrics user/flow_metrics
 user/console
 user/attach_xdp user/attach_tc
-user/probe user/probe_impl user/probe_read
+user/probe user/probe_impl user/probe_read user/probe_sample
 user/export
 user/queue_command
 user/worker

@@ -374,6 +374,18 @@ void flow_table_stats(const struct flow_table *t, struct flow_table_stats *ret)
 	ret->flows_held = ret->flows_begun - ret->flows_ended;
 }
 
+void flow_table_each(const struct flow_table *t, flow_table_fn fn, void *ctx)
+{
+	const struct flow_index *x = &t->index;
+	uint32_t at;
+
+	for (at = 0; at <= x->mask; at++) {
+		flow_index_prefetch_flow(x, t->flows, at + 8); /* flows are met at random */
+		if (x->slots[at].entry)
+			fn(ctx, &t->flows[x->slots[at].entry - 1]);
+	}
+}
+
 const char *flow_end_reason_name(enum flow_end_reason r)
 {
 	return r < FLOW_END_REASON_MAX ? end_reasons[r] : "unknown";

@@ -136,6 +136,10 @@ struct flow_table_stats {
 };
 void flow_table_stats(const struct flow_table *t, struct flow_table_stats *ret);
 
+/* Calls @fn for each flow, in no order, with what is known of it; the kernel may know more. */
+typedef void (*flow_table_fn)(void *ctx, const struct flow *f);
+void flow_table_each(const struct flow_table *t, flow_table_fn fn, void *ctx);
+
 const char *flow_end_reason_name(enum flow_end_reason r); /* "idle timeout", … */
 
 #endif /* USER_FLOW_TABLE_H */

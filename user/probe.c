@@ -181,6 +181,7 @@ static int probe_create_maps(struct probe *p)
 	err = flow_bpf__load(p->maps);
 	if (err)
 		return err;
+	p->sample_n = p->o->sample_n;
 	p->maps->bss->sample_threshold = p->o->sample_threshold;
 	p->states_fd = bpf_map__fd(p->maps->maps.flow_states);
 	p->mirror_fd = bpf_map_create(BPF_MAP_TYPE_HASH, PIN_MAP_NAME, sizeof(__u32),
@@ -384,6 +385,7 @@ static int probe_attach_interface(struct probe *p, size_t slot)
 		return err;
 	}
 	i->has_tx = true;
+	i->receive = how;
 	if (!i->xdp.guest) { /* the attachments hold the programs; libxdp wants the object, too */
 		flow_bpf__destroy(i->skel);
 		i->skel = NULL;

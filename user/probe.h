@@ -2,7 +2,7 @@
 /*
  * probe - the kernel side: loads, attaches, reads maps, detaches. Owns the privileges.
  *
- * create, attach, tick, detach and destroy belong to the main thread; the reading functions may be
+ * create, attach, set_sampling, tick, detach and destroy belong to the main thread; the reading functions may be
  * called from any thread while the probe lives.
  */
 #ifndef USER_PROBE_H
@@ -24,6 +24,24 @@ int probe_attach(struct probe *p);
 /* Detaches, removes pins; the maps stay readable. Idempotent. */
 void probe_detach(struct probe *p);
 void probe_destroy(struct probe *p); /* NULL is allowed; detaches */
+
+/* The sampling in force. */
+struct probe_sampling {
+	uint64_t n; /* one flow in n */
+	uint64_t threshold; /* the 56-bit rejection threshold of 1/n */
+	uint64_t floor; /* the lowest one that flows which are alive began under */
+};
+void probe_sampling(const struct probe *p, struct probe_sampling *ret);
+
+/* From the next packet on flows begin at one in @n; those that are kept already stay whole. */
+void probe_set_sampling(struct probe *p, uint64_t n);
+
+/* How an interface is watched; texts live as long as the probe. */
+struct probe_if_status {
+	const char *name, *receive, *transmit;
+	bool is_up, is_gone;
+};
+void probe_if_status(const struct probe *p, size_t if_slot, struct probe_if_status *ret);
 
 /* Once a second: mirrors the totals into xdp_stats_map, notices interfaces that went down or away
  * or got another name, and says so. Returns how many interfaces still exist. */

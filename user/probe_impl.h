@@ -30,6 +30,7 @@ struct probe_if {
 	struct attach_xdp xdp;
 	struct attach_tc rx, tx;
 	bool has_rx_tc, has_tx;
+	const char *receive; /* how, in words; static */
 };
 
 struct probe {
@@ -44,9 +45,14 @@ struct probe {
 	bool is_attached;
 	struct probe_if ifs[FLOW_MAX_IFS];
 	size_t ifs_len;
+	uint64_t sample_n; /* in force */
+	uint64_t sample_look_mono_ns; /* when to look next for flows from before a change */
 };
 
 /* Makes @name the interface's current one. 0 or -ENOMEM. */
 int probe_set_name(struct probe_if *i, const char *name);
+
+/* Once a second: whether flows are left that began under a lower threshold. */
+void probe_tick_sampling(struct probe *p);
 
 #endif /* USER_PROBE_IMPL_H */

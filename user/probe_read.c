@@ -29,6 +29,19 @@ const char *probe_interface_name(const struct probe *p, size_t if_slot)
 	return if_slot < p->ifs_len ? atomic_load(&p->ifs[if_slot].name)->name : "?";
 }
 
+void probe_if_status(const struct probe *p, size_t if_slot, struct probe_if_status *ret)
+{
+	const struct probe_if *i = &p->ifs[if_slot];
+
+	*ret = (struct probe_if_status){
+	    .name = probe_interface_name(p, if_slot),
+	    .receive = i->receive,
+	    .transmit = i->has_tx ? attach_tc_how(&i->tx) : NULL,
+	    .is_up = i->is_up && !i->is_gone,
+	    .is_gone = i->is_gone,
+	};
+}
+
 int probe_set_name(struct probe_if *i, const char *name)
 {
 	struct probe_name *n = calloc(1, sizeof(*n));
@@ -181,5 +194,6 @@ size_t probe_tick(struct probe *p)
 		left += !p->ifs[i].is_gone;
 	}
 	probe_mirror(p);
+	probe_tick_sampling(p);
 	return left;
 }

@@ -57,8 +57,17 @@ struct worker {
 	uint64_t lost_seen; /* records this ring had lost at the last sweep */
 	struct worker_stats stats;
 
-	pthread_mutex_t published_lock; /* guards the copy that others read */
+	pthread_mutex_t published_lock; /* guards the copy that others read, and what they ask */
 	struct worker_stats published;
+	struct worker_ask *ask; /* NULL: none */
+	atomic_bool is_asked; /* the same, to be looked at without the lock */
+	pthread_cond_t answered;
+};
+
+/* What another thread wants done here; on its stack. */
+struct worker_ask {
+	flow_table_fn fn; /* for each flow; NULL: flush */
+	void *ctx;
 };
 
 static void worker_export(struct worker *w, const struct flow *f, const struct flow_report *r,
@@ -180,6 +189,25 @@ static void worker_publish(struct worker *w)
 	pthread_mutex_unlock(&w->published_lock);
 }
 
+/* Under the lock, so that whoever asked and lost patience cannot go away in the middle. */
+static void worker_answer(struct worker *w)
+{
+	struct worker_ask *ask;
+
+	pthread_mutex_lock(&w->published_lock);
+	ask = w->ask;
+	if (ask && ask->fn) {
+		flow_table_each(w->table, ask->fn, ask->ctx);
+	} else if (ask) {
+		outbox_flush(w->spans);
+		outbox_flush(w->logs);
+	}
+	w->ask = NULL;
+	atomic_store(&w->is_asked, false);
+	pthread_cond_signal(&w->answered);
+	pthread_mutex_unlock(&w->published_lock);
+}
+
 static void worker_sleep(uint64_t ns)
 {
 	struct timespec ts = {.tv_nsec = (long)ns};
@@ -215,6 +243,8 @@ static void *worker_main(void *arg)
 			worker_publish(w);
 			publish_ns = w->now_mono_ns + WORKER_PUBLISH_NS;
 		}
+		if (atomic_load(&w->is_asked))
+			worker_answer(w);
 		if (records >= WORKER_DRAIN || due >= WORKER_ADVANCE_FLOWS)
 			continue;
 		sleep_ns = records ? WORKER_SLEEP_MIN_NS : sleep_ns * 2;
@@ -288,6 +318,7 @@ int worker_start(struct worker **ret, const struct worker_opts *opts)
 	    .active_timeout_ns = opts->options->active_timeout_ms * 1000000ULL,
 	};
 	struct worker *w = calloc(1, sizeof(*w));
+	pthread_condattr_t attr;
 	size_t i;
 	int err;
 
@@ -295,6 +326,10 @@ int worker_start(struct worker **ret, const struct worker_opts *opts)
 		return -ENOMEM;
 	w->opts = *opts;
 	pthread_mutex_init(&w->published_lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->answered, &attr);
+	pthread_condattr_destroy(&attr);
 	for (i = 0; i < WORKER_GROUP; i++)
 		w->group_ptrs[i] = &w->group[i];
 	clock_sync_init(&w->clock);
@@ -345,6 +380,7 @@ void worker_destroy(struct worker *w)
 	outbox_destroy(w->logs);
 	exemplars_destroy(w->exemplars);
 	pthread_mutex_destroy(&w->published_lock);
+	pthread_cond_destroy(&w->answered);
 	free(w);
 }
 
@@ -353,6 +389,38 @@ void worker_stats(struct worker *w, struct worker_stats *ret)
 	pthread_mutex_lock(&w->published_lock);
 	*ret = w->published;
 	pthread_mutex_unlock(&w->published_lock);
+}
+
+static int worker_ask(struct worker *w, struct worker_ask *ask, uint64_t deadline_mono_ns)
+{
+	struct timespec until = {.tv_sec = (time_t)(deadline_mono_ns / WORKER_SECOND_NS),
+				 .tv_nsec = (long)(deadline_mono_ns % WORKER_SECOND_NS)};
+	int err = 0;
+
+	pthread_mutex_lock(&w->published_lock);
+	w->ask = ask;
+	atomic_store(&w->is_asked, true);
+	while (w->ask && !err)
+		err = pthread_cond_timedwait(&w->answered, &w->published_lock, &until);
+	err = w->ask ? -ETIMEDOUT : 0;
+	w->ask = NULL;
+	atomic_store(&w->is_asked, false);
+	pthread_mutex_unlock(&w->published_lock);
+	return err;
+}
+
+int worker_flush(struct worker *w, uint64_t deadline_mono_ns)
+{
+	struct worker_ask ask = {};
+
+	return worker_ask(w, &ask, deadline_mono_ns);
+}
+
+int worker_each_flow(struct worker *w, flow_table_fn fn, void *ctx, uint64_t deadline_mono_ns)
+{
+	struct worker_ask ask = {.fn = fn, .ctx = ctx};
+
+	return worker_ask(w, &ask, deadline_mono_ns);
 }
 
 void worker_exemplars(struct worker *w, struct exemplar *into)

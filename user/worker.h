@@ -46,6 +46,14 @@ struct worker_stats {
 /* A consistent reading, at most 100 ms old while the worker runs. Any thread. */
 void worker_stats(struct worker *w, struct worker_stats *ret);
 
+/* Asks the worker's thread; one asks at a time, any other thread. 0 when it has been done, which
+ * takes some milliseconds; -ETIMEDOUT: not done by @deadline_mono_ns, and it will not be. */
+
+/* Hands what is batched to the exporter. */
+int worker_flush(struct worker *w, uint64_t deadline_mono_ns);
+/* Calls @fn for each flow of the table, on the worker's thread, which it holds up. */
+int worker_each_flow(struct worker *w, flow_table_fn fn, void *ctx, uint64_t deadline_mono_ns);
+
 /* Puts into @into (one for each link counter) what is newer: flows of spans that went to the
  * exporter. Any thread. */
 void worker_exemplars(struct worker *w, struct exemplar *into);
