@@ -37,8 +37,9 @@ otlp/account otlp/body otlp/pace
 otlp/queue otlp/queue_impl otlp/queue_journal
 otlp/journal
 otlp/exporter otlp/sender
-user/log user/clock user/notify user/privileges user/pin
-user/options user/options_impl user/options_arg user/options_cli user/options_env user/options_headers user/options_otlp user/options_resource user/options_sdk user/options_target user/options_value
+user/log user/clock user/notify user/json user/control_path user/privileges user/pin
+user/wait
+user/options user/options_impl user/options_arg user/options_cli user/options_ctl user/options_env user/options_headers user/options_otlp user/options_resource user/options_sdk user/options_target user/options_value
 user/outbox
 user/ledger
 user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life
@@ -53,6 +54,11 @@ user/export
 user/queue_command
 user/worker
 user/meter
+user/control_filter
+user/control_request
+user/ctl_command
+user/control_flows
+user/control user/control_status user/control_answer
 user/main
 '
 rank() { # MODULE: the number of its line, nothing if it has none
@@ -61,7 +67,7 @@ rank() { # MODULE: the number of its line, nothing if it has none
 
 # HEADER PATTERN | files that may include it
 doors='
-nng/                   | otlp/http* user/control.* user/pull.*
+nng/                   | otlp/http* user/control.* user/ctl_command.c user/pull.*
 zlib.h                 | otlp/gzip.c
 pb.*\.h                | otlp/wire.* otlp/encode* otlp/answer.* otlp/http.*
 .*\.pb\.h              | otlp/wire.* otlp/encode* otlp/answer.* otlp/http.*
@@ -70,7 +76,7 @@ xdp/                   | user/probe.c user/attach_xdp.*
 cap-ng\.h              | user/privileges.c
 uuid/                  | user/flow_*
 mbedtls/               | otlp/tls.c otlp/tls_check.c user/flow_id.c
-argp\.h                | user/options_cli.*
+argp\.h                | user/options_cli.* user/options_ctl.*
 flow\.skel\.h          | user/probe*
 '
 

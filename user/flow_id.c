@@ -2,6 +2,7 @@
 #include "user/flow_id.h"
 
 #include <arpa/inet.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,13 @@ void flow_id_trace(const uint64_t site_key[4], const struct flow *f, enum flow_i
 	q = put(ret, uuid, 6);
 	q = put(q, uuid + 9, 3);
 	put_be(q, f->info.hash & FLOW_R_MASK, 7);
+}
+
+uint64_t flow_id_interval(uint64_t threshold)
+{
+	double all = FLOW_R_MASK + 1.0;
+
+	return llround(all / (all - (threshold & FLOW_R_MASK)));
 }
 
 size_t flow_id_trace_state(uint64_t threshold, char ret[FLOW_ID_STATE_CAP])

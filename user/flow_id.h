@@ -27,6 +27,9 @@ enum flow_id_form flow_id_form(const struct flow *f);
 void flow_id_trace(const uint64_t site_key[4], const struct flow *f, enum flow_id_form form,
 		   uint64_t epoch, uint8_t ret[16]);
 
+/* How many flows one that was kept stands for: 2^56 / (2^56 - threshold), rounded. */
+uint64_t flow_id_interval(uint64_t threshold);
+
 /* The trace state, "ot=th:fd70a": the rejection threshold as OpenTelemetry writes it. Returns its
  * length. */
 #define FLOW_ID_STATE_CAP 24

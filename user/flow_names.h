@@ -67,6 +67,8 @@
 #define NAME_LOSS_STAGE OTLP_STR("ringspan.stage")
 #define NAME_LOSS_REASON OTLP_STR("ringspan.reason")
 #define NAME_LOSS_COUNT OTLP_STR("ringspan.count")
+#define EVENT_SAMPLING_CHANGE OTLP_STR("ringspan.sampling.change")
+#define NAME_INTERVAL_BEFORE OTLP_STR("ringspan.sampling.interval.before")
 #define NAME_CLOCK_STEP_SECONDS OTLP_STR("ringspan.clock.step.seconds")
 
 /* Metrics of the links */

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <math.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,14 +264,6 @@ static void add_icmp(struct flow_otlp *o, const struct flow *f)
 	add_int(o, NAME_ICMP_CODE, ntohs(f->key.port[!sender]));
 }
 
-/* How many flows one that was kept stands for: 2^56 / (2^56 - T). */
-static uint64_t sampling_interval(uint64_t threshold)
-{
-	double all = FLOW_R_MASK + 1.0;
-
-	return llround(all / (all - (threshold & FLOW_R_MASK)));
-}
-
 static void add_where(struct flow_otlp *o, const struct flow *f, const char *if_name)
 {
 	add_str(o, NAME_TRANSPORT, flow_service_transport(f->key.proto, f->key.family));
@@ -291,7 +282,7 @@ static void add_how(struct flow_otlp *o, const struct flow *f, const struct flow
 		add_int(o, NAME_GENERATION, f->info.generation);
 	if (f->info.threshold) {
 		add_str(o, NAME_SAMPLING_MODE, "flow");
-		add_int(o, NAME_SAMPLING_INTERVAL, sampling_interval(f->info.threshold));
+		add_int(o, NAME_SAMPLING_INTERVAL, flow_id_interval(f->info.threshold));
 	}
 }
 

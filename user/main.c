@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Wires the parts, waits for a signal, tears down in the order of the data. */
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "user/clock.h"
 #include "user/console.h"
+#include "user/control.h"
+#include "user/ctl_command.h"
 #include "user/export.h"
 #include "user/ledger.h"
 #include "user/log.h"
@@ -18,7 +17,10 @@
 #include "user/options.h"
 #include "user/probe.h"
 #include "user/queue_command.h"
+#include "user/wait.h"
 #include "user/worker.h"
+
+#define APP_TICK_NS 1000000000ULL
 
 struct app {
 	struct options *options;
@@ -28,7 +30,8 @@ struct app {
 	struct console *console;
 	struct worker *workers[FLOW_MAX_WORKERS];
 	struct meter *meter;
-	sigset_t signals;
+	struct control *control;
+	struct wait wait;
 };
 
 static int app_start(struct app *a)
@@ -56,34 +59,34 @@ static int app_start(struct app *a)
 		err = meter_create(&a->meter, &meter);
 	if (err)
 		log_error("cannot start: %s", strerror(-err));
-	return err;
+	return err ? err
+		   : control_open(&a->control, &(struct control_opts){a->options, a->probe,
+								      a->workers, a->meter});
 }
 
-/* Until a signal, the end of --duration, or the last interface is gone. */
+/* Until a signal, a request to stop, the end of --duration, or the last interface is gone. */
 static int app_run(struct app *a)
 {
-	uint64_t begun_ns = clock_mono_ns(), now_ns, left_ns;
-	uint64_t duration_ns = a->options->duration_ms * 1000000ULL;
-	struct timespec wait;
+	uint64_t now_ns = clock_mono_ns(), tick_ns = now_ns + APP_TICK_NS, end_ns = UINT64_MAX;
 
-	for (;;) {
-		wait = (struct timespec){.tv_sec = 1};
+	if (a->options->duration_ms)
+		end_ns = now_ns + a->options->duration_ms * 1000000ULL;
+	while (now_ns < end_ns) {
+		if (wait_until(&a->wait, control_fd(a->control),
+			       tick_ns < end_ns ? tick_ns : end_ns) ||
+		    control_serve(a->control))
+			break;
 		now_ns = clock_mono_ns();
-		if (duration_ns) {
-			if (now_ns - begun_ns >= duration_ns)
-				return 0;
-			left_ns = duration_ns - (now_ns - begun_ns);
-			if (left_ns < 1000000000ULL)
-				wait = (struct timespec){.tv_nsec = (long)left_ns};
-		}
-		if (sigtimedwait(&a->signals, NULL, &wait) > 0)
-			return 0;
-		meter_tick(a->meter, clock_mono_ns(), false);
+		if (now_ns < tick_ns)
+			continue;
+		tick_ns = now_ns + APP_TICK_NS;
+		meter_tick(a->meter, now_ns, false);
 		if (!probe_tick(a->probe)) {
 			log_error("no interface is left to watch: ending");
 			return -ENODEV;
 		}
 	}
+	return 0;
 }
 
 /* From here on a second signal ends the process at once. */
@@ -92,7 +95,7 @@ static void app_stop(struct app *a)
 	struct ledger l;
 	unsigned w;
 
-	pthread_sigmask(SIG_UNBLOCK, &a->signals, NULL);
+	wait_release(&a->wait);
 	notify_systemd("STOPPING=1");
 	probe_detach(a->probe);
 	for (w = 0; w < a->options->workers; w++)
@@ -120,6 +123,7 @@ static int app_watch(struct app *a)
 		err = app_run(a);
 		app_stop(a);
 	}
+	control_close(a->control); /* by now the answer to who asked for the end has left */
 	for (w = 0; w < FLOW_MAX_WORKERS; w++)
 		worker_destroy(a->workers[w]);
 	meter_destroy(a->meter);
@@ -135,16 +139,12 @@ int main(int argc, char **argv)
 	struct app a = {};
 	int err;
 
-	sigemptyset(&a.signals);
-	sigaddset(&a.signals, SIGINT);
-	sigaddset(&a.signals, SIGTERM);
-	sigaddset(&a.signals, SIGHUP);
-	signal(SIGPIPE, SIG_IGN);
-	if (options_parse(&a.options, argc, argv))
+	if (options_parse(&a.options, argc, argv) || wait_init(&a.wait))
 		return EXIT_FAILURE;
 	log_set_level(a.options->verbosity);
-	pthread_sigmask(SIG_BLOCK, &a.signals, NULL);
-	err = a.options->command == OPTIONS_WATCH ? app_watch(&a) : queue_command(a.options);
+	err = a.options->command == OPTIONS_WATCH ? app_watch(&a)
+	      : a.options->command == OPTIONS_CTL ? ctl_command(a.options)
+						  : queue_command(a.options);
 	options_destroy(a.options);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -31,7 +31,8 @@ struct meter {
 	uint64_t shown_mono_ns, exported_mono_ns;
 	size_t counters_len;
 	struct flow_counter *now; /* read in this tick */
-	struct flow_counter *shown; /* at the last console status */
+	struct flow_counter *shown; /* when the rates were measured */
+	struct console_rates rates[FLOW_MAX_IFS];
 	struct flow_counter *exported; /* at the last export */
 	struct outbox *points, *logs; /* NULL: nobody takes them */
 	struct otlp_delta *delta; /* NULL: all cumulative */
@@ -138,23 +139,15 @@ static void meter_rate(const struct meter *m, size_t slot, enum flow_hook hook, 
 	*ret_bps = (double)(*ret_bytes - bytes) * 8 / seconds;
 }
 
-static void meter_show(struct meter *m, const struct ledger *l, uint64_t now_mono_ns)
+static bool meter_measure(struct meter *m, uint64_t now_mono_ns)
 {
 	double seconds = (double)(now_mono_ns - m->shown_mono_ns) / 1e9;
-	struct console_rates rates[FLOW_MAX_IFS];
-	struct console_status status = {
-	    .interfaces = rates,
-	    .interfaces_len = probe_interfaces(m->opts.probe),
-	    .flows_held = l->flows_held,
-	    .flows_ended = l->flows_ended,
-	    .lost = ledger_lost(l),
-	};
 	size_t i;
 
 	if (seconds < 0.1)
-		return;
-	for (i = 0; i < status.interfaces_len; i++) {
-		struct console_rates *r = &rates[i];
+		return false;
+	for (i = 0; i < probe_interfaces(m->opts.probe); i++) {
+		struct console_rates *r = &m->rates[i];
 
 		r->if_name = probe_interface_name(m->opts.probe, i);
 		meter_rate(m, i, FLOW_RECEIVE, seconds, &r->rx_pkts, &r->rx_bytes, &r->rx_pps,
@@ -162,9 +155,34 @@ static void meter_show(struct meter *m, const struct ledger *l, uint64_t now_mon
 		meter_rate(m, i, FLOW_TRANSMIT, seconds, &r->tx_pkts, &r->tx_bytes, &r->tx_pps,
 			   &r->tx_bps);
 	}
-	console_status(m->opts.console, &status);
 	memcpy(m->shown, m->now, m->counters_len * sizeof(*m->now));
 	m->shown_mono_ns = now_mono_ns;
+	return true;
+}
+
+void meter_rates(const struct meter *m, struct console_rates ret[FLOW_MAX_IFS])
+{
+	size_t i;
+
+	memcpy(ret, m->rates, sizeof(m->rates));
+	for (i = 0; i < probe_interfaces(m->opts.probe); i++) {
+		ret[i].if_name = probe_interface_name(m->opts.probe, i);
+		meter_sum(m->now, i, FLOW_RECEIVE, &ret[i].rx_pkts, &ret[i].rx_bytes);
+		meter_sum(m->now, i, FLOW_TRANSMIT, &ret[i].tx_pkts, &ret[i].tx_bytes);
+	}
+}
+
+static void meter_show(struct meter *m, const struct ledger *l)
+{
+	struct console_status status = {
+	    .interfaces = m->rates,
+	    .interfaces_len = probe_interfaces(m->opts.probe),
+	    .flows_held = l->flows_held,
+	    .flows_ended = l->flows_ended,
+	    .lost = ledger_lost(l),
+	};
+
+	console_status(m->opts.console, &status);
 }
 
 /* What cannot be encoded is counted by the outbox; the other metrics leave nevertheless. */
@@ -227,8 +245,7 @@ static double meter_cpu_seconds(void)
 	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-/* How full the fullest ring is, 0..1. */
-static double meter_ring_pressure(const struct meter *m)
+double meter_ring_pressure(const struct meter *m)
 {
 	const struct options *o = m->opts.options;
 	struct flow_ring_stats ring;
@@ -253,6 +270,7 @@ static double meter_ring_pressure(const struct meter *m)
 static void meter_export_metrics(struct meter *m, const struct ledger *l)
 {
 	const char *names[FLOW_MAX_IFS];
+	struct probe_sampling sampling;
 	struct flow_otlp_snapshot s = {
 	    .start_unix_ns = m->start_unix_ns,
 	    .time_unix_ns = m->now_mono_ns + m->clock.offset_ns,
@@ -263,7 +281,6 @@ static void meter_export_metrics(struct meter *m, const struct ledger *l)
 	    .elapsed_ns = m->now_mono_ns - m->exported_mono_ns,
 	    .exemplars = m->newest,
 	    .ledger = l,
-	    .sample_n = m->opts.options->sample_n,
 	    .cpu_seconds = meter_cpu_seconds(),
 	    .rss_bytes = meter_rss_bytes(),
 	    .ring_pressure = meter_ring_pressure(m),
@@ -272,6 +289,8 @@ static void meter_export_metrics(struct meter *m, const struct ledger *l)
 	size_t i;
 	int err;
 
+	probe_sampling(m->opts.probe, &sampling);
+	s.sample_n = sampling.n;
 	for (i = 0; i < s.interfaces; i++)
 		names[i] = probe_interface_name(m->opts.probe, i);
 	for (i = 0; i < OTLP_SIGNAL_MAX; i++)
@@ -315,6 +334,22 @@ static void meter_on_clock_step(struct meter *m)
 			       m->now_mono_ns);
 }
 
+void meter_note_sampling(struct meter *m, uint64_t before, uint64_t n)
+{
+	log_info("sampling changed from 1 flow in %llu to 1 in %llu", (unsigned long long)before,
+		 (unsigned long long)n);
+	if (m->logs)
+		outbox_add_log(m->logs,
+			       flow_log_sampling(&m->log, before, n,
+						 clock_mono_ns() + m->clock.offset_ns),
+			       clock_mono_ns());
+}
+
+void meter_flush(struct meter *m)
+{
+	outbox_flush(m->logs);
+}
+
 /* At the end of an interval. */
 static void meter_export(struct meter *m, const struct ledger *l)
 {
@@ -334,8 +369,8 @@ void meter_tick(struct meter *m, uint64_t now_mono_ns, bool is_final)
 	if (clock_sync_update(&m->clock, now_mono_ns))
 		meter_on_clock_step(m);
 	meter_ledger(m, &l);
-	if (m->opts.console)
-		meter_show(m, &l, now_mono_ns);
+	if (meter_measure(m, now_mono_ns) && m->opts.console)
+		meter_show(m, &l);
 	if (is_final ||
 	    now_mono_ns - m->exported_mono_ns >= m->opts.options->interval_ms * 1000000ULL)
 		meter_export(m, &l);

@@ -32,6 +32,16 @@ void meter_destroy(struct meter *m); /* NULL is allowed */
  * are detached and the workers have stopped; the last metrics leave at once. */
 void meter_tick(struct meter *m, uint64_t now_mono_ns, bool is_final);
 
+/* The rate was changed: says so, in the log and as a log record. */
+void meter_note_sampling(struct meter *m, uint64_t before, uint64_t n);
+
+/* Packets so far, and their rates over the last second that has passed. */
+void meter_rates(const struct meter *m, struct console_rates ret[FLOW_MAX_IFS]);
+double meter_ring_pressure(const struct meter *m); /* of the fullest ring, 0..1 */
+
+/* Hands log records that wait to the exporter. */
+void meter_flush(struct meter *m);
+
 /* The balance now; exact once everything has stopped. */
 void meter_ledger(struct meter *m, struct ledger *ret);
 

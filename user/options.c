@@ -84,6 +84,8 @@ static int finish(struct options *o, const struct options_given *given)
 	char fault[OPTIONS_FAULT_CAP];
 	int err = 0;
 
+	if (o->command == OPTIONS_CTL)
+		return 0;
 	if (o->command == OPTIONS_WATCH)
 		err = finish_watch(o, given);
 	if (err)
@@ -148,6 +150,8 @@ void options_destroy(struct options *o)
 		for (s = 0; s < OTLP_SIGNAL_MAX; s++)
 			reset_target(&o->otlp[i][s]);
 	free(o->queue_dir);
+	free(o->control);
+	free(o->ctl_request);
 	options_pairs_free(o->resource, o->resource_len);
 	explicit_bzero(o, sizeof(*o));
 	free(o);

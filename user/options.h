@@ -32,7 +32,8 @@ enum options_exemplars {
 enum options_command {
 	OPTIONS_WATCH,
 	OPTIONS_QUEUE_LS, /* queue_dir, verbosity count, nothing else */
-	OPTIONS_QUEUE_SEND /* and what says where to, how, for how long */
+	OPTIONS_QUEUE_SEND, /* and what says where to, how, for how long */
+	OPTIONS_CTL /* control, ctl_request, ctl_is_top */
 };
 
 struct options_pair {
@@ -97,6 +98,10 @@ struct options {
 	uint32_t interval_ms; /* metrics */
 	struct options_pair *resource; /* attributes; service.name is always the first */
 	size_t resource_len;
+
+	char *control; /* path of the control socket; NULL: by default, "none": none */
+	char *ctl_request; /* a line as control_request.h has it */
+	bool ctl_is_top; /* to be asked again and again */
 
 	uint32_t duration_ms; /* 0: until a signal */
 	uint32_t shutdown_timeout_ms;

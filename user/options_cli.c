@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The command lines: watching (no subcommand), queue ls, queue send. All share what the keys mean;
- * which keys there are is each table's matter.
+ * which keys there are is each table's matter. ctl has its own, in options_ctl.
  */
 #include <argp.h>
 #include <errno.h>
@@ -43,6 +43,7 @@ enum option_key {
 	KEY_QUEUE_SYNC,
 	KEY_RETRY_BUDGET,
 	KEY_CONNECTIONS,
+	KEY_CONTROL,
 	KEY_DURATION,
 	KEY_SHUTDOWN_TIMEOUT
 };
@@ -122,6 +123,10 @@ static const struct argp_option watch_table[] = {
 	 "threads, each with its ring buffer (default: a quarter of the CPUs, 1 to 4)", 6},
 	{"ring-size", KEY_RING_SIZE, "BYTES", 0,
 	 "ring buffer of each worker, a power of two, K, M and G are understood (default: 4M)", 6},
+	{"control", KEY_CONTROL, "PATH", 0,
+	 "socket on which ringspan ctl is answered, or none (default: "
+	 "/run/ringspan/ctl-IF.sock)",
+	 6},
 	{"duration", KEY_DURATION, "SECONDS", 0, "stop after this long (default: at a signal)", 6},
 	{"shutdown-timeout", KEY_SHUTDOWN_TIMEOUT, "SECONDS", 0,
 	 "longest time to send what is left at the end (default: 10)", 6},
@@ -135,7 +140,7 @@ static const char watch_doc[] =
 	"OpenTelemetry spans.\v"
 	"'ringspan queue ls DIR' shows what waits in a --queue-dir, 'ringspan queue send DIR' "
 	"sends "
-	"it.\n\n"
+	"it; 'ringspan ctl' asks a running ringspan, see 'ringspan ctl --help'.\n\n"
 	"Sizes are bytes, times are seconds and may have three decimals. Options win over OTEL_* "
 	"variables, which win over defaults. OTEL_EXPORTER_OTLP_* variables describe the first "
 	"--otlp-endpoint, RINGSPAN_OTLP_2_HEADERS, _COMPRESSION, _TIMEOUT, _CERTIFICATE, "
@@ -332,6 +337,8 @@ static error_t parse_running(int key, char *arg, struct parse *p)
 		options_arg_check(options_value_ring(arg, &o->ring_bytes, why), "--ring-size", arg,
 				  why);
 		return 0;
+	case KEY_CONTROL:
+		return options_ctl_set_path(o, arg);
 	case KEY_DURATION:
 		o->duration_ms = options_arg_seconds("--duration", arg, 1, 30 * DAY_MS);
 		return 0;
@@ -354,6 +361,7 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 	char why[OPTIONS_WHY_CAP];
 	struct parse *p = state->input;
 	struct options *o = p->o;
+	bool is_command;
 	error_t err;
 
 	switch (key) {
@@ -389,9 +397,11 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 			options_arg_seconds("--tcp-idle-timeout", arg, 100, DAY_MS);
 		return 0;
 	case ARGP_KEY_ARG:
+		is_command = !strcmp(arg, "queue") || !strcmp(arg, "ctl");
 		options_arg_refuse("'%.100s': not an option: interfaces are named with "
-				   "--interface%s",
-				   arg, strcmp(arg, "queue") ? "" : "; 'queue' comes first");
+				   "--interface%s%s%s",
+				   arg, is_command ? "; '" : "", is_command ? arg : "",
+				   is_command ? "' comes first" : "");
 	}
 	err = parse_export(key, arg, p);
 	return err == ARGP_ERR_UNKNOWN ? parse_running(key, arg, p) : err;
@@ -460,7 +470,9 @@ int options_cli_parse(struct options *o, struct options_given *given, int argc, 
 		 FLOW_ABI_VERSION);
 	argp_program_version = version;
 	argp_err_exit_status = EX_USAGE;
-	if (argc > 1 && !strcmp(argv[1], "queue"))
+	if (argc > 1 && !strcmp(argv[1], "ctl"))
+		err = options_ctl_parse(o, argc, argv);
+	else if (argc > 1 && !strcmp(argv[1], "queue"))
 		err = parse_subcommand(&p, argc, argv);
 	else
 		err = argp_parse(&watch, argc, argv, 0, NULL, &p);

@@ -28,6 +28,12 @@ struct options_given {
 /* Ends the process as argp does. 0 or -ENOMEM. */
 int options_cli_parse(struct options *o, struct options_given *given, int argc, char **argv);
 
+/* `ringspan ctl …`, the same way. */
+int options_ctl_parse(struct options *o, int argc, char **argv);
+
+/* --control PATH. 0 or ENOMEM. */
+int options_ctl_set_path(struct options *o, const char *path);
+
 /* Exporters and URLs. 0; -ENOMEM; -EINVAL and @fault. */
 int options_otlp_read(struct options *o, const struct options_given *given,
 		      char fault[OPTIONS_FAULT_CAP]);

@@ -45,7 +45,7 @@ int pin_lock(struct pin_lock *l, const char *name, int *ret_owner)
 
 	l->fd = -1;
 	*ret_owner = 0;
-	if (mkdir(PIN_LOCK_DIR, 0755) && errno != EEXIST)
+	if (mkdir(PIN_LOCK_DIR, 0700) && errno != EEXIST)
 		return -errno;
 	pin_sweep_locks();
 	snprintf(l->path, sizeof(l->path), PIN_LOCK_DIR "/%s.lock", name);

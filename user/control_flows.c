@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A table may hold hundreds of thousands of flows, and a worker stands still while they are looked
+ * through: so only the best are kept, in a heap whose top is the worst of them.
+ */
+#include "user/control_flows.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/clock.h"
+#include "user/flow_facts.h"
+#include "user/flow_id.h"
+#include "user/flow_service.h"
+#include "user/flow_text.h"
+#include "user/json.h"
+
+struct control_flow {
+	uint64_t value; /* more comes first */
+	struct flow flow;
+};
+
+struct control_flows {
+	const struct probe *probe;
+	const struct control_request *request;
+	uint64_t now_mono_ns;
+	uint64_t seen, fitting;
+	struct control_flow *heap; /* room for request->limit */
+	size_t len;
+};
+
+/* Interfaces by their names of now. */
+static int flows_resolve(const struct probe *probe, struct control_filter *f,
+			 char why[CONTROL_WHY_CAP])
+{
+	size_t i, slot;
+
+	for (i = 0; i < f->len; i++) {
+		if (f->words[i].kind != CONTROL_FILTER_INTERFACE)
+			continue;
+		for (slot = 0; slot < probe_interfaces(probe); slot++)
+			if (!strcmp(probe_interface_name(probe, slot), f->words[i].name))
+				break;
+		if (slot == probe_interfaces(probe)) {
+			snprintf(why, CONTROL_WHY_CAP,
+				 "filter: '%s' is no address, network, port or transport, and no "
+				 "interface that is watched",
+				 f->words[i].name);
+			return -EINVAL;
+		}
+		f->words[i].if_slot = (uint16_t)slot;
+	}
+	return 0;
+}
+
+int control_flows_create(struct control_flows **ret, const struct probe *probe,
+			 struct control_request *r, char why[CONTROL_WHY_CAP])
+{
+	struct control_flows *f;
+	int err = flows_resolve(probe, &r->filter, why);
+
+	if (err)
+		return err;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->probe = probe;
+	f->request = r;
+	f->now_mono_ns = clock_mono_ns();
+	f->heap = calloc(r->limit, sizeof(*f->heap));
+	if (!f->heap) {
+		free(f);
+		return -ENOMEM;
+	}
+	*ret = f;
+	return 0;
+}
+
+void control_flows_destroy(struct control_flows *f)
+{
+	free(f->heap);
+	free(f);
+}
+
+/* ---- the best ---- */
+
+static uint64_t flows_value(const struct control_flows *f, const struct flow *flow)
+{
+	switch (f->request->sort) {
+	case CONTROL_BY_PACKETS:
+		return flow_pkts(flow);
+	case CONTROL_BY_BYTES:
+		return flow->totals[0].bytes + flow->totals[1].bytes;
+	case CONTROL_BY_AGE:
+		return UINT64_MAX - flow->info.first_mono_ns;
+	}
+	return 0;
+}
+
+/* Puts @new where the hole is, from the top down. */
+static void heap_sink(struct control_flow *heap, size_t len, const struct control_flow *new)
+{
+	size_t hole = 0, child;
+
+	while ((child = 2 * hole + 1) < len) {
+		if (child + 1 < len && heap[child + 1].value < heap[child].value)
+			child++;
+		if (heap[child].value >= new->value)
+			break;
+		heap[hole] = heap[child];
+		hole = child;
+	}
+	heap[hole] = *new;
+}
+
+static void heap_rise(struct control_flow *heap, size_t hole, const struct control_flow *new)
+{
+	for (; hole && heap[(hole - 1) / 2].value > new->value; hole = (hole - 1) / 2)
+		heap[hole] = heap[(hole - 1) / 2];
+	heap[hole] = *new;
+}
+
+void control_flows_see(void *ctx, const struct flow *flow)
+{
+	struct control_flows *f = ctx;
+	struct control_flow new;
+
+	f->seen++;
+	if (!control_filter_fits(&f->request->filter, &flow->key))
+		return;
+	f->fitting++;
+	new.value = flows_value(f, flow);
+	if (f->len == f->request->limit && new.value <= f->heap[0].value)
+		return;
+	new.flow = *flow;
+	if (f->len == f->request->limit)
+		heap_sink(f->heap, f->len, &new);
+	else
+		heap_rise(f->heap, f->len++, &new);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct control_flow *x = a, *y = b;
+
+	return x->value < y->value ? 1 : x->value > y->value ? -1 : 0;
+}
+
+/* What records told may be some time old. */
+static void flows_refresh(const struct control_flows *f, struct flow *flow)
+{
+	struct flow_state st;
+	int d;
+
+	if (flow->is_incomplete || probe_flow_peek(f->probe, &flow->key, &st) ||
+	    st.info.first_mono_ns != flow->info.first_mono_ns)
+		return;
+	for (d = 0; d < 2; d++)
+		flow->totals[d] = st.dir[d].totals;
+}
+
+/* ---- words ---- */
+
+struct flow_words {
+	char addr[2][INET6_ADDRSTRLEN]; /* source, destination */
+	char end[2][INET6_ADDRSTRLEN + 10]; /* with the port */
+	uint16_t port[2];
+	bool has_ports;
+	const struct flow_totals *totals[2];
+	const char *transport, *if_name;
+	double age_s, idle_s;
+};
+
+static double seconds_since(uint64_t now_mono_ns, uint64_t then_mono_ns)
+{
+	return now_mono_ns > then_mono_ns ? (double)(now_mono_ns - then_mono_ns) / 1e9 : 0;
+}
+
+static void flows_say(const struct control_flows *f, struct flow *flow, struct flow_words *w)
+{
+	const struct flow_key *k = &flow->key;
+	int d, end;
+
+	flow_find_initiator(flow);
+	w->transport = flow_service_transport(k->proto, k->family);
+	w->if_name = probe_interface_name(f->probe, k->if_slot);
+	w->has_ports = !strcmp(w->transport, "tcp") || !strcmp(w->transport, "udp") ||
+		       !strcmp(w->transport, "sctp");
+	for (d = 0; d < 2; d++) {
+		end = flow->initiator ^ d;
+		w->totals[d] = &flow->totals[end];
+		w->port[d] = ntohs(k->port[end]);
+		inet_ntop(k->family == 6 ? AF_INET6 : AF_INET, k->addr[end], w->addr[d],
+			  sizeof(w->addr[d]));
+		if (w->has_ports)
+			snprintf(w->end[d], sizeof(w->end[d]), k->family == 6 ? "[%s]:%u" : "%s:%u",
+				 w->addr[d], w->port[d]);
+		else
+			snprintf(w->end[d], sizeof(w->end[d]), "%s", w->addr[d]);
+	}
+	w->age_s = seconds_since(f->now_mono_ns, flow->info.first_mono_ns);
+	w->idle_s = seconds_since(f->now_mono_ns, flow_last_mono_ns(flow));
+}
+
+static void flows_write_text(const struct control_flows *f, struct flow *flow, FILE *out)
+{
+	char age[32], bytes[2][32];
+	struct flow_words w;
+	int d;
+
+	flows_say(f, flow, &w);
+	for (d = 0; d < 2; d++)
+		flow_text_bytes(w.totals[d]->bytes, bytes[d], sizeof(bytes[d]));
+	flow_text_duration((uint64_t)(w.age_s * 1e9), age, sizeof(age));
+	fprintf(out, "%-6s %-22s %-22s %-10s %10llu %9s %10llu %9s %12s %6.1f s 1/%" PRIu64 "\n",
+		w.transport, w.end[0], w.end[1], w.if_name, w.totals[0]->pkts, bytes[0],
+		w.totals[1]->pkts, bytes[1], age, w.idle_s, flow_id_interval(flow->info.threshold));
+}
+
+static void flows_write_json(const struct control_flows *f, struct flow *flow, struct json *j)
+{
+	static const char *const ends[] = {"source", "destination"};
+	struct flow_words w;
+	int d;
+
+	flows_say(f, flow, &w);
+	json_open_object(j, NULL);
+	json_add_text(j, "interface", w.if_name);
+	json_add_text(j, "transport", w.transport);
+	for (d = 0; d < 2; d++) {
+		json_open_object(j, ends[d]);
+		json_add_text(j, "address", w.addr[d]);
+		if (w.has_ports)
+			json_add_uint(j, "port", w.port[d]);
+		json_add_uint(j, "packets", w.totals[d]->pkts);
+		json_add_uint(j, "bytes", w.totals[d]->bytes);
+		json_close(j);
+	}
+	json_add_bool(j, "initiator_known", flow->initiator_known);
+	json_add_bool(j, "incomplete", flow->is_incomplete);
+	json_add_number(j, "age_seconds", w.age_s);
+	json_add_number(j, "idle_seconds", w.idle_s);
+	json_add_uint(j, "sampling_interval", flow_id_interval(flow->info.threshold));
+	json_close(j);
+}
+
+void control_flows_write(struct control_flows *f, FILE *out)
+{
+	struct json j;
+	size_t i;
+
+	for (i = 0; i < f->len; i++) {
+		flows_refresh(f, &f->heap[i].flow);
+		f->heap[i].value = flows_value(f, &f->heap[i].flow);
+	}
+	qsort(f->heap, f->len, sizeof(*f->heap), compare);
+	if (!f->request->json) {
+		fprintf(out, "%zu of %" PRIu64 " flows", f->len, f->seen);
+		if (f->request->filter.len)
+			fprintf(out, ", %" PRIu64 " fit the filter", f->fitting);
+		fprintf(out, "\n%-6s %-22s %-22s %-10s %10s %9s %10s %9s %12s %8s %s\n", "proto",
+			"source", "destination", "interface", "packets", "bytes", "reverse",
+			"bytes", "age", "idle", "rate");
+		for (i = 0; i < f->len; i++)
+			flows_write_text(f, &f->heap[i].flow, out);
+		return;
+	}
+	json_init(&j, out);
+	json_open_object(&j, NULL);
+	json_add_uint(&j, "held", f->seen);
+	json_add_uint(&j, "fitting", f->fitting);
+	json_open_array(&j, "flows");
+	for (i = 0; i < f->len; i++)
+		flows_write_json(f, &f->heap[i].flow, &j);
+	json_close(&j);
+	json_close(&j);
+	fputc('\n', out);
+}

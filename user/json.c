@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "user/json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+void json_init(struct json *j, FILE *out)
+{
+	*j = (struct json){.out = out};
+}
+
+/* How many bytes at @p are one character of UTF-8 (RFC 3629); 0: none are. The text ends in NUL,
+ * which no test below takes for a further byte. */
+static size_t utf8_len(const unsigned char *p)
+{
+	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4, i;
+
+	if (p[0] > 0xf4)
+		return 0;
+	for (i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+static void put_text(FILE *out, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t len;
+
+	fputc('"', out);
+	for (; *p; p += len) {
+		len = utf8_len(p);
+		if (!len) {
+			fputs("\\ufffd", out);
+			len = 1;
+		} else if (*p == '"' || *p == '\\') {
+			fprintf(out, "\\%c", *p);
+		} else if (*p < 0x20 || *p == 0x7f) {
+			fprintf(out, "\\u%04x", *p);
+		} else {
+			fwrite(p, 1, len, out);
+		}
+	}
+	fputc('"', out);
+}
+
+/* Comma and key before a value. */
+static void begin_value(struct json *j, const char *key)
+{
+	uint32_t bit = 1u << j->depth;
+
+	if (j->has_items & bit)
+		fputc(',', j->out);
+	j->has_items |= bit;
+	if (key) {
+		put_text(j->out, key);
+		fputc(':', j->out);
+	}
+}
+
+static void open_nested(struct json *j, const char *key, bool is_array)
+{
+	uint32_t bit;
+
+	begin_value(j, key);
+	fputc(is_array ? '[' : '{', j->out);
+	bit = 1u << ++j->depth;
+	j->has_items &= ~bit;
+	j->is_array = is_array ? j->is_array | bit : j->is_array & ~bit;
+}
+
+void json_open_object(struct json *j, const char *key)
+{
+	open_nested(j, key, false);
+}
+
+void json_open_array(struct json *j, const char *key)
+{
+	open_nested(j, key, true);
+}
+
+void json_close(struct json *j)
+{
+	fputc(j->is_array & 1u << j->depth ? ']' : '}', j->out);
+	j->depth--;
+}
+
+void json_add_text(struct json *j, const char *key, const char *text)
+{
+	begin_value(j, key);
+	if (text)
+		put_text(j->out, text);
+	else
+		fputs("null", j->out);
+}
+
+void json_add_uint(struct json *j, const char *key, uint64_t value)
+{
+	begin_value(j, key);
+	fprintf(j->out, "%" PRIu64, value);
+}
+
+void json_add_number(struct json *j, const char *key, double value)
+{
+	begin_value(j, key);
+	if (isfinite(value))
+		fprintf(j->out, "%.9g", value);
+	else
+		fputs("null", j->out);
+}
+
+void json_add_bool(struct json *j, const char *key, bool value)
+{
+	begin_value(j, key);
+	fputs(value ? "true" : "false", j->out);
+}
