@@ -69,6 +69,8 @@ static void dump(const struct options *o)
 	size_t i;
 
 	printf("command=%d\n", o->command);
+	printf("control=%s request=%s top=%d\n", text_of(o->control), text_of(o->ctl_request),
+	       o->ctl_is_top);
 	for (i = 0; i < o->interfaces_len; i++)
 		printf("if=%s\n", o->interfaces[i]);
 	printf("mode=%d attach=%d\n", o->xdp_mode, o->xdp_attach);

@@ -52,6 +52,7 @@ static void test_control_requests_are_understood(void **state)
 	assert_int_equal(r.verb, CONTROL_SAMPLE);
 	assert_int_equal(r.sample_n, 500);
 	assert_int_equal(good("sample 1% json").sample_n, 100);
+	assert_int_equal(good("sample json 1/3").sample_n, 3);
 	assert_int_equal(good("flush").verb, CONTROL_FLUSH);
 	assert_int_equal(good("stop").verb, CONTROL_STOP);
 	r = good("flows");
