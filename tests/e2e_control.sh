@@ -244,6 +244,19 @@ print("control: %d flows from before whole, %s of 500 kept at 1/%s, %d from thei
     old, began, rates, late))
 P
 
+# ---- what a change costs ends with the flows that it was for ----
+ringspan_start brief in --interface va --exporter console --idle-timeout 1 --control "$dir/brief.sock"
+in_ns out "$py" "$dir/send.py" 0
+brief() { json "$1" status --control "$dir/brief.sock"; }
+wait_for 5 "the flows are known" eval '[ "$(brief "d[\"flows\"][\"held\"]")" = 500 ]'
+ctl sample 1/1000 --control "$dir/brief.sock" >"$dir/sample"
+is_equal "$(brief 'd["sampling"]["lowest_interval_alive"]')" 1 "flows from before"
+ctl status --control "$dir/brief.sock" | grep -q '; flows that began at up to 1 in 1 go on$' ||
+	fail "status does not say that flows from before go on"
+wait_for 20 "no flow from before is left" \
+	eval '[ "$(brief "d[\"sampling\"][\"lowest_interval_alive\"]")" = 1000 ]'
+ringspan_stop brief
+
 # ---- a socket that was left behind, one that is used, two instances, none ----
 ns_add in2 out2
 link_add_mute in2 va out2 vb

@@ -225,6 +225,13 @@ static void write_all(struct json *j)
 	json_close(j);
 	json_open_array(j, NULL);
 	json_close(j);
+	json_open_object(j, NULL);
+	json_add_uint(j, "x", 1);
+	json_add_uint(j, "y", 2);
+	json_close(j);
+	json_open_array(j, NULL);
+	json_add_uint(j, NULL, 0);
+	json_close(j);
 	json_add_bool(j, NULL, true);
 	json_add_number(j, NULL, 1.5);
 	json_add_number(j, NULL, NAN);
@@ -239,9 +246,9 @@ static void test_control_json_nests_and_separates(void **state)
 	char *text = written(write_all);
 
 	(void)state;
-	assert_string_equal(text,
-			    "{\"a\":\"b\",\"none\":null,\"list\":[18446744073709551615,{},[],true,"
-			    "1.5,null,null],\"z\":false}");
+	assert_string_equal(text, "{\"a\":\"b\",\"none\":null,\"list\":[18446744073709551615,{},[],"
+				  "{\"x\":1,\"y\":2},[0],true,"
+				  "1.5,null,null],\"z\":false}");
 	free(text);
 }
 
