@@ -57,13 +57,13 @@ static void test_options_control_is_a_path(void **state)
 	check_runs("-i a", "control=- ");
 	check_runs("-i a --control none", "control=none ");
 	check_runs("-i a --control b --control ./c", "control=./c ");
-	check_refused("-i a --control EMPTY", "--control ''", "1 to 107 bytes");
-	for (i = begin; i < begin + 107; i++)
+	check_refused("-i a --control EMPTY", "--control ''", "1 to 106 bytes");
+	for (i = begin; i < begin + 106; i++)
 		args[i] = 'p';
 	snprintf(shown, sizeof(shown), "control=%s ", args + begin);
 	check_runs(args, shown);
 	args[i] = 'p';
-	check_refused(args, "--control", "1 to 107 bytes");
+	check_refused(args, "--control", "1 to 106 bytes");
 }
 
 int main(void)

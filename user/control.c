@@ -10,7 +10,8 @@
  *
  * A socket file outlives a process that is killed. Whether somebody listens on it can be asked, and
  * two that start at the same time take turns: by a lock on the folder, for as long as it takes to
- * ask, to remove and to listen.
+ * ask and to listen. A listener begins under another name and is moved to where it belongs, so that
+ * it takes the place of what was there, its own predecessor too, without a gap.
  */
 #include "user/control.h"
 
@@ -46,6 +47,7 @@ struct control {
 	bool is_open, is_listening;
 	int fd;
 	uint64_t looked_mono_ns;
+	ino_t inode; /* of the socket file that is ours */
 	uint64_t begun_mono_ns;
 	char path[CONTROL_PATH_CAP];
 };
@@ -87,10 +89,12 @@ static int control_errno(int nng_err)
 
 static int control_listen(struct control *c)
 {
-	char url[CONTROL_PATH_CAP + sizeof("ipc://")];
+	char url[CONTROL_PATH_CAP + sizeof("ipc://~")];
+	const char *fresh = url + sizeof("ipc://") - 1;
+	struct stat st;
 	int err;
 
-	snprintf(url, sizeof(url), "ipc://%s", c->path);
+	snprintf(url, sizeof(url), "ipc://%s~", c->path);
 	err = nng_listener_create(&c->listener, c->socket, url);
 	if (err)
 		return control_errno(err);
@@ -101,7 +105,16 @@ static int control_listen(struct control *c)
 	if (err)
 		nng_listener_close(c->listener);
 	c->is_listening = !err;
-	return control_errno(err);
+	if (err)
+		return control_errno(err);
+	if (stat(fresh, &st) || rename(fresh, c->path)) {
+		err = -errno;
+		nng_listener_close(c->listener);
+		c->is_listening = false;
+		return err;
+	}
+	c->inode = st.st_ino;
+	return 0;
 }
 
 static int control_open_socket(struct control *c)
@@ -138,6 +151,8 @@ static bool control_is_broken(const struct control *c)
 static void control_heal(struct control *c)
 {
 	uint64_t now_ns = clock_mono_ns();
+	bool was_listening = c->is_listening;
+	nng_listener old = c->listener;
 	int err;
 
 	if (now_ns - c->looked_mono_ns < CONTROL_LOOK_NS)
@@ -145,9 +160,9 @@ static void control_heal(struct control *c)
 	c->looked_mono_ns = now_ns;
 	if (!control_is_broken(c))
 		return;
-	if (c->is_listening)
-		nng_listener_close(c->listener);
 	err = control_listen(c);
+	if (was_listening)
+		nng_listener_close(old);
 	if (err)
 		log_debug("control socket %s: %s; trying again", c->path, strerror(-err));
 }
@@ -159,9 +174,7 @@ static int control_take(struct control *c)
 
 	if (!err)
 		err = -EADDRINUSE;
-	else if (err == -ECONNREFUSED) /* killed */
-		err = unlink(c->path) ? -errno : control_listen(c);
-	else if (err == -ENOENT)
+	else if (err == -ECONNREFUSED || err == -ENOENT) /* left behind, or none */
 		err = control_listen(c);
 	if (lock >= 0)
 		close(lock);
@@ -243,10 +256,14 @@ int control_open(struct control **ret, const struct control_opts *opts)
 
 void control_close(struct control *c)
 {
+	struct stat st;
+
 	if (!c)
 		return;
 	if (c->is_open)
-		nng_close(c->socket); /* removes the file */
+		nng_close(c->socket);
+	if (c->inode && !stat(c->path, &st) && st.st_ino == c->inode)
+		unlink(c->path);
 	free(c);
 }
 

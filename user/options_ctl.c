@@ -13,7 +13,7 @@
 #include "user/options_arg.h"
 #include "user/options_impl.h"
 
-#define CTL_PATH_MAX 107 /* bytes of a socket's address */
+#define CTL_PATH_MAX 106 /* bytes of a socket's address, with one more while it is made */
 #define CTL_FILTER_MAX 1000
 #define CTL_LIMIT_MAX 1000
 
