@@ -185,7 +185,7 @@ static int control_take(struct control *c)
 static int control_take_default(struct control *c)
 {
 	const struct options *o = c->opts.options;
-	char more[16] = "", again[16] = "";
+	char more[24] = "", again[16] = "";
 	struct stat st;
 	unsigned n;
 	int err;
