@@ -93,12 +93,11 @@ static int app_run(struct app *a)
 static void app_stop(struct app *a)
 {
 	struct ledger l;
-	unsigned w;
 
 	wait_release(&a->wait);
 	notify_systemd("STOPPING=1");
 	probe_detach(a->probe);
-	for (w = 0; w < a->options->workers; w++)
+	for (unsigned w = 0; w < a->options->workers; w++)
 		worker_stop(a->workers[w]);
 	probe_tick(a->probe);
 	meter_tick(a->meter, clock_mono_ns(), true);
@@ -113,7 +112,6 @@ static void app_stop(struct app *a)
 static int app_watch(struct app *a)
 {
 	int err = app_start(a);
-	unsigned w;
 
 	if (!err) {
 		fprintf(stderr, "ringspan ready: watching %zu interface%s, keeping 1 flow in %llu\n",
@@ -124,7 +122,7 @@ static int app_watch(struct app *a)
 		app_stop(a);
 	}
 	control_close(a->control); /* by now the answer to who asked for the end has left */
-	for (w = 0; w < FLOW_MAX_WORKERS; w++)
+	for (unsigned w = 0; w < FLOW_MAX_WORKERS; w++)
 		worker_destroy(a->workers[w]);
 	meter_destroy(a->meter);
 	otlp_exporter_destroy(a->exporter);
