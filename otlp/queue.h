@@ -46,7 +46,6 @@ struct otlp_queue_opts {
 	uint32_t budget_ms[OTLP_SIGNAL_MAX]; /* given up when older; 0: never */
 	struct otlp_pace_opts pace;
 	unsigned consumers; /* each calls take until it fails, then leave */
-	bool has_journal;
 };
 
 /* 0 and *ret set, or -ENOMEM. */

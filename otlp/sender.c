@@ -272,14 +272,13 @@ static int create_pilots(struct otlp_sender *s, const struct otlp_target *t, uns
 	return err;
 }
 
-static int create_queue(struct otlp_sender *s, const struct otlp_exporter_opts *x, bool journal)
+static int create_queue(struct otlp_sender *s, const struct otlp_exporter_opts *x)
 {
 	struct otlp_queue_opts opts = {
 		.cap_bytes = s->queue_bytes,
 		.pace = {.first_ms = x->retry_first_ms ? x->retry_first_ms : RETRY_FIRST_MS,
 			 .max_ms = x->retry_max_ms ? x->retry_max_ms : RETRY_MAX_MS},
 		.consumers = s->pilots_len,
-		.has_journal = journal,
 	};
 
 	memcpy(opts.cap_items, x->queue_items, sizeof(opts.cap_items));
@@ -361,7 +360,7 @@ int otlp_sender_create(struct otlp_sender **ret, const struct otlp_sender_opts *
 	if (!err)
 		err = create_pilots(s, first, x->connections ? x->connections : 1, error);
 	if (!err)
-		err = create_queue(s, x, opts->dir_fd >= 0);
+		err = create_queue(s, x);
 	if (!err && opts->dir_fd >= 0)
 		err = start_journal(s, opts, error);
 	if (!err)

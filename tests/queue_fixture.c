@@ -8,8 +8,7 @@
 
 struct otlp_queue *queue_test_create(size_t cap)
 {
-	struct otlp_queue_opts opts = {
-		.cap_bytes = cap, .pace = {20, 100}, .consumers = 1, .has_journal = true};
+	struct otlp_queue_opts opts = {.cap_bytes = cap, .pace = {20, 100}, .consumers = 1};
 	struct otlp_queue *q = NULL;
 
 	assert_int_equal(otlp_queue_create(&q, &opts), 0);

@@ -10,33 +10,8 @@
 
 #include <cmocka.h>
 
+#include "tests/delta_fixture.h"
 #include "tests/encode_fixture.h"
-
-static struct otlp_delta *delta_of(size_t series_max)
-{
-	struct otlp_delta *d;
-
-	assert_int_equal(otlp_delta_create(&d, series_max), 0);
-	return d;
-}
-
-static struct otlp_metric sum_of(const struct otlp_point *points, size_t len)
-{
-	return (struct otlp_metric){.name = OTLP_STR("m"),
-				    .unit = OTLP_STR("By"),
-				    .type = OTLP_SUM,
-				    .is_monotonic = true,
-				    .points = points,
-				    .points_len = len};
-}
-
-static struct otlp_metric histogram_of(const struct otlp_point *points, size_t len)
-{
-	return (struct otlp_metric){.name = OTLP_STR("h"),
-				    .type = OTLP_EXP_HISTOGRAM,
-				    .points = points,
-				    .points_len = len};
-}
 
 static struct otlp_point integer_at(uint64_t start, uint64_t time, int64_t v)
 {

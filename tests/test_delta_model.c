@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/delta_fixture.h"
 #include "tests/encode_fixture.h"
 
 #define NO_FAILURE SIZE_MAX
@@ -36,32 +37,6 @@ void *__wrap_calloc(size_t n, size_t size)
 void *__wrap_reallocarray(void *p, size_t n, size_t size)
 {
 	return memory_fails() ? NULL : __real_reallocarray(p, n, size);
-}
-
-static struct otlp_delta *delta_of(size_t series_max)
-{
-	struct otlp_delta *d;
-
-	assert_int_equal(otlp_delta_create(&d, series_max), 0);
-	return d;
-}
-
-static struct otlp_metric sum_of(const struct otlp_point *points, size_t len)
-{
-	return (struct otlp_metric){.name = OTLP_STR("m"),
-				    .unit = OTLP_STR("By"),
-				    .type = OTLP_SUM,
-				    .is_monotonic = true,
-				    .points = points,
-				    .points_len = len};
-}
-
-static struct otlp_metric histogram_of(const struct otlp_point *points, size_t len)
-{
-	return (struct otlp_metric){.name = OTLP_STR("h"),
-				    .type = OTLP_EXP_HISTOGRAM,
-				    .points = points,
-				    .points_len = len};
 }
 
 #define SERIES 300

@@ -190,8 +190,7 @@ static void *produce(void *arg)
 
 static void test_queue_is_closed_at_every_reading(void **state)
 {
-	struct otlp_queue_opts opts = {
-		.cap_bytes = 200, .pace = {1, 3}, .consumers = 3, .has_journal = true};
+	struct otlp_queue_opts opts = {.cap_bytes = 200, .pace = {1, 3}, .consumers = 3};
 	pthread_t consumer[3], producer[2], journal;
 	struct otlp_queue *q;
 	uint64_t items = 0;

@@ -40,6 +40,7 @@ struct flow_otlp {
 	struct otlp_event event;
 	struct otlp_attr attrs[ATTRS_MAX];
 	size_t attrs_len;
+	size_t who_len; /* of them, the first: who talks with whom */
 	char name[48];
 	char trace_state[FLOW_ID_STATE_CAP];
 	char community[FLOW_ID_COMMUNITY_CAP];
@@ -194,6 +195,7 @@ static void add_who(struct flow_otlp *o, const struct flow *f)
 	add_str(o, NAME_DIRECTION, f->initiator_known ? "forward" : "unknown");
 	o->community[flow_id_community(&f->key, flow_has_ports(f), o->community)] = '\0';
 	add_str(o, NAME_COMMUNITY_ID, o->community);
+	o->who_len = o->attrs_len;
 }
 
 static void add_how_much(struct flow_otlp *o, const struct flow *f, const struct flow_report *r)
@@ -376,8 +378,7 @@ const struct otlp_span *flow_otlp_handshake(struct flow_otlp *o, const struct fl
 	s->status = OTLP_STATUS_UNSET;
 	s->status_message = OTLP_STR("");
 	s->links_len = 0;
-	o->attrs_len = 0;
-	add_who(o, f);
+	o->attrs_len = o->who_len; /* the root's: a hash and two addresses in text are not made again */
 	add_where(o, f, if_name);
 	add_seconds(o, NAME_HANDSHAKE_SERVER, t.synack_mono_ns - t.syn_mono_ns);
 	add_seconds(o, NAME_HANDSHAKE_CLIENT, t.ack_mono_ns - t.synack_mono_ns);
