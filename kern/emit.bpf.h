@@ -10,12 +10,13 @@
 
 #include "kern/maps.bpf.h"
 
-/* Room for one record, counted as submitted: the caller must submit it. NULL: full, counted. */
-static __always_inline struct flow_record *emit_reserve(__u64 hash)
+/* Room for one record of @size (a constant) bytes, counted as submitted: the caller must submit it.
+ * NULL: full, counted. */
+static __always_inline void *emit_reserve(__u64 hash, __u32 size)
 {
 	__u32 worker = ((hash >> 56) * ring_count) >> 8;
 	struct flow_ring_stats *stats;
-	struct flow_record *r = NULL;
+	void *r = NULL;
 	void *ring;
 
 	stats = bpf_map_lookup_elem(&ring_stats, &worker);
@@ -23,7 +24,7 @@ static __always_inline struct flow_record *emit_reserve(__u64 hash)
 		return NULL;
 	ring = bpf_map_lookup_elem(&flow_rings, &worker);
 	if (ring)
-		r = bpf_ringbuf_reserve(ring, sizeof(*r), 0);
+		r = bpf_ringbuf_reserve(ring, size, 0);
 	if (!r) {
 		stats->lost_full++;
 		return NULL;
@@ -32,7 +33,17 @@ static __always_inline struct flow_record *emit_reserve(__u64 hash)
 	return r;
 }
 
-static __always_inline void emit_submit(struct flow_record *r)
+/* What was reserved is not needed: takes its place in the count back. The caller discards it. */
+static __always_inline void emit_undo(__u64 hash)
+{
+	__u32 worker = ((hash >> 56) * ring_count) >> 8;
+	struct flow_ring_stats *stats = bpf_map_lookup_elem(&ring_stats, &worker);
+
+	if (stats)
+		stats->submitted--;
+}
+
+static __always_inline void emit_submit(void *r)
 {
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 }

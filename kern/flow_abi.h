@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define FLOW_ABI_VERSION 2
+#define FLOW_ABI_VERSION 3
 #define FLOW_MAX_IFS 32 /* interfaces one process can watch */
 #define FLOW_MAX_WORKERS 32 /* ring buffers, one a worker */
 
@@ -43,7 +43,8 @@ enum flow_transport {
 #define FLOW_SIZE_SLOTS 18 /* the last one takes all above 64 KiB */
 
 /* Segments that open or end a connection. One that carries FIN and RST counts in both; of SYN and
- * SYN/ACK it is one or the other. A segment train counts once: its last segment alone has the FIN. */
+ * SYN/ACK it is one or the other. A segment train counts once: its last segment alone has the FIN.
+ */
 enum flow_segment {
 	FLOW_SEGMENT_SYN, /* SYN without ACK */
 	FLOW_SEGMENT_SYN_ACK,
@@ -52,15 +53,17 @@ enum flow_segment {
 	FLOW_SEGMENT_MAX
 };
 
-/* Packets = sum of size[] = kept + not_kept + no_flow, exactly. Bytes are frame bytes: with the
- * link-layer header, without FCS. */
+/* Packets = sum of size[] = kept + not_kept + no_flow + filtered, exactly. Bytes are frame bytes:
+ * with the link-layer header, without FCS. */
 struct flow_counter {
 	__u64 bytes;
-	__u64 not_kept; /* packets of flows that sampling rejected */
+	__u64 not_kept; /* packets of flows that sampling rejected; packet mode: packets it skipped
+			 */
 	__u64 size[FLOW_SIZE_SLOTS];
-	__u64 kept; /* packets of flows that sampling kept */
+	__u64 kept; /* packets of flows that sampling kept; packet mode: packets it took */
 	__u64 no_flow; /* not IP, or a header cut short: counted, no part of a flow */
 	__u64 segments[FLOW_SEGMENT_MAX]; /* of TCP; sampling has no say */
+	__u64 filtered; /* packets that --filter leaves out of flows */
 };
 
 static inline __u64 flow_counter_pkts(const struct flow_counter *c)
@@ -112,20 +115,33 @@ struct flow_ring_stats {
  * The canonical tuple: endpoint 0 is the smaller one (address bytes, then port), so that both
  * directions share a key.
  *
- *   0        16       32    34    36    37      38       40
- *   | addr 0 | addr 1 |port0|port1|proto|family|if_slot |
+ *   0        16       32    34    36    37     38       40         44     45   48
+ *   | addr 0 | addr 1 |port0|port1|proto|family|if_slot |tunnel_id |tunnel|pad |
  *
  * IPv4 sits in the first 4 bytes of an address, the rest zero. Ports: TCP, UDP, SCTP their
  * ports; fragments and other protocols 0; ICMP and ICMPv6 as Community ID v1 maps them: the
  * message's type and the type that answers it, or, where nothing answers, type | FLOW_ICMP_ONEWAY
- * and code.
+ * and code. The flow inside a tunnel has the tunnel's kind and id; which addresses the tunnel runs
+ * between does not tell flows apart.
  */
+enum flow_tunnel {
+	FLOW_TUNNEL_NONE,
+	FLOW_TUNNEL_VXLAN,
+	FLOW_TUNNEL_GENEVE,
+	FLOW_TUNNEL_GRE,
+	FLOW_TUNNEL_IPIP, /* any IP in IP */
+	FLOW_TUNNEL_MAX
+};
+
 struct flow_key {
 	__u8 addr[2][16];
 	__be16 port[2];
 	__u8 proto; /* IP protocol number */
 	__u8 family; /* 4 or 6 */
 	__u16 if_slot;
+	__u32 tunnel_id; /* VNI, or key of GRE; 0: none */
+	__u8 tunnel; /* enum flow_tunnel */
+	__u8 pad[3];
 };
 #define FLOW_ICMP_ONEWAY 0x8000 /* set in the (host order) port that holds the type */
 
@@ -139,8 +155,12 @@ struct flow_key {
 #define FLOW_SAW_SYNACK 0x200 /* SYN with ACK: this endpoint accepted it */
 #define FLOW_SAW_ISN 0x400 /* isn is valid */
 #define FLOW_SAW_DATA 0x800 /* a segment with payload */
-#define FLOW_SAW_ECHO 0x1000 /* ICMP: a request (echo, timestamp, …), not an answer */
+#define FLOW_SAW_ECHO 0x1000 /* ICMP: a request (echo, timestamp, …), not an answer; SCTP: INIT */
 #define FLOW_SAW_FRAGMENT 0x2000
+#define FLOW_SAW_SEQ 0x4000 /* flow_dir.next_seq is valid */
+#define FLOW_SAW_ECT 0x8000 /* IP: ECN-capable */
+#define FLOW_SAW_CE 0x10000 /* IP: congestion experienced */
+#define FLOW_SAW_END 0x20000 /* SCTP: ABORT or SHUTDOWN COMPLETE */
 
 /* Exact totals of one direction: packets sent by one endpoint. */
 struct flow_totals {
@@ -154,7 +174,10 @@ struct flow_totals {
 struct flow_info {
 	__u64 first_mono_ns; /* first packet of this generation */
 	__u64 hash; /* the keyed symmetric hash; R = hash & FLOW_R_MASK */
-	__u64 threshold; /* rejection threshold in force when the flow was first kept */
+	union { /* in force when the flow was first kept */
+		__u64 threshold; /* flow mode: the rejection threshold */
+		__u64 interval; /* packet mode: N */
+	};
 	__u32 generation; /* 0, then one more for each further connection on the tuple */
 	__u8 first_from; /* endpoint that sent the first packet */
 	__u8 first_hook; /* enum flow_hook where it was seen */
@@ -162,15 +185,40 @@ struct flow_info {
 	__u8 pad;
 };
 
+/* How the TCP segments of one direction came along. Numbers stay at 65535 once they are there. */
+struct flow_tcp {
+	__u32 ts_val; /* timestamp (RFC 7323) of the segment whose echo is awaited, or was last */
+	__u32 ts_us; /* when it was seen, monotonic us, wraps; 0: none is awaited */
+	__u32 srtt_us; /* smoothed time from a segment to its echo: the round trip between here and
+			* the receiver; 0: not known */
+	__u32 hole_seq; /* start of the newest piece that was jumped over */
+	__u16 hole_time; /* when that was, monotonic 64 us, wraps */
+	__u16 retransmits; /* segments with nothing new in them */
+	__u16 out_of_order; /* segments that filled a hole within a round trip */
+	__u16 zero_windows; /* segments that advertised no room */
+};
+
+/* Packet mode: what the samples of one direction stand for, each for the N it was taken at. */
+struct flow_estimate {
+	__u64 pkts;
+	__u64 bytes;
+	__u64 pad;
+};
+
+union flow_detail {
+	struct flow_tcp tcp; /* flow mode, TCP; else zero */
+	struct flow_estimate estimate; /* packet mode */
+};
+
 /* One direction in the flow map: 64 bytes, a cache line of its own. */
 struct flow_dir {
 	struct flow_totals totals;
 	__u32 emit_ms; /* monotonic ms of the last record of this direction, wraps */
-	__u32 pad32;
-	__u64 pad64[3];
+	__u32 next_seq; /* TCP: the highest sequence number seen, plus one; see FLOW_SAW_SEQ */
+	union flow_detail detail;
 };
 
-/* Value of the flow map; the key is a flow_key. 48 (kernel) + 40 + 160 + 8 fill 256 bytes. */
+/* Value of the flow map; the key is a flow_key. 48 (kernel) + 48 + 160 make 256 bytes. */
 struct flow_state {
 	struct flow_info info;
 	struct flow_dir dir[2]; /* by sending endpoint */
@@ -178,9 +226,33 @@ struct flow_state {
 
 enum flow_record_kind {
 	FLOW_RECORD_UPDATE, /* totals so far */
-	FLOW_RECORD_LAST, /* the last totals of a generation: the next one has begun */
+	FLOW_RECORD_LAST, /* the last totals of a generation: the next one has begun; a
+			   * flow_record_last */
 	FLOW_RECORD_STATELESS, /* one packet (or GSO train) of a flow without state: totals[from]
 				* are this packet's alone */
+	FLOW_RECORD_QUOTE, /* an ICMP error that quotes a packet of this flow, whose sender is from;
+			    * of info only the hash is set */
+	FLOW_RECORD_PAYLOAD, /* the beginning of an HTTP request; a flow_record_payload; totals are
+			      * zero, of info only the hash is set */
+	FLOW_RECORD_MAX
+};
+
+/* What makes a packet worth a record beyond its totals. */
+enum flow_event {
+	FLOW_EVENT_NONE,
+	FLOW_EVENT_RETRANSMISSION,
+	FLOW_EVENT_OUT_OF_ORDER,
+	FLOW_EVENT_ZERO_WINDOW,
+	FLOW_EVENT_CONGESTION, /* the first packet of this direction marked CE */
+	FLOW_EVENT_MAX
+};
+
+/* What an ICMP error says about a flow. */
+struct flow_quote {
+	__u8 reporter[16]; /* who sent it; as in flow_key */
+	__u8 type, code;
+	__u8 pad[2];
+	__u32 mtu; /* of the next hop, where the message has it; else 0 */
 };
 
 struct flow_record {
@@ -189,12 +261,39 @@ struct flow_record {
 	__u8 from; /* endpoint that sent the packet */
 	__u8 hook; /* enum flow_hook that saw it */
 	__u8 tcp_flags; /* of this packet */
-	__u8 pad[3];
+	__u8 event; /* enum flow_event */
+	__u16 event_count; /* how many of them in this direction, this one included */
 	__u64 mono_ns; /* when the packet was seen */
 	struct flow_key key;
 	struct flow_info info;
-	struct flow_totals totals[2];
+	union {
+		struct flow_totals totals[2];
+		struct flow_quote quote;
+	};
 };
+
+struct flow_record_last {
+	struct flow_record record;
+	union flow_detail detail[2];
+};
+
+#define FLOW_PAYLOAD_MAX 1024
+struct flow_record_payload {
+	struct flow_record record;
+	__u32 len; /* bytes of data, from the first one of the TCP segment on */
+	__u32 pad;
+	__u8 data[FLOW_PAYLOAD_MAX];
+};
+
+/* Size of a record in the ring. 0: no such kind. */
+static inline __u32 flow_record_size(__u8 kind)
+{
+	if (kind == FLOW_RECORD_LAST)
+		return sizeof(struct flow_record_last);
+	if (kind == FLOW_RECORD_PAYLOAD)
+		return sizeof(struct flow_record_payload);
+	return kind < FLOW_RECORD_MAX ? sizeof(struct flow_record) : 0;
+}
 
 /* ---- the mirror for other programs: hash map, key u32 0 ---- */
 
@@ -203,12 +302,16 @@ struct xdp_stats {
 	__u64 rx_bytes;
 };
 
-_Static_assert(sizeof(struct flow_counter) == 26 * 8, "layout");
-_Static_assert(sizeof(struct flow_key) == 40, "layout");
+_Static_assert(sizeof(struct flow_counter) == 27 * 8, "layout");
+_Static_assert(sizeof(struct flow_key) == 48, "layout");
 _Static_assert(sizeof(struct flow_totals) == 32, "layout");
 _Static_assert(sizeof(struct flow_info) == 32, "layout");
+_Static_assert(sizeof(struct flow_tcp) == 24, "layout");
+_Static_assert(sizeof(union flow_detail) == 24, "layout");
 _Static_assert(sizeof(struct flow_dir) == 64, "layout");
 _Static_assert(sizeof(struct flow_state) == 160, "layout");
-_Static_assert(sizeof(struct flow_record) == 152, "layout");
+_Static_assert(sizeof(struct flow_record) == 160, "layout");
+_Static_assert(sizeof(struct flow_record_last) == 208, "layout");
+_Static_assert(sizeof(struct flow_record_payload) == 160 + 8 + 1024, "layout");
 
 #endif /* FLOW_ABI_H */

@@ -150,7 +150,8 @@ static __always_inline void state_fill_head(struct flow_record *r, const struct 
 	r->from = sp->from;
 	r->hook = sp->hook;
 	r->tcp_flags = sp->key.proto == IPPROTO_TCP ? (__u8)sp->flags : 0;
-	r->pad[0] = r->pad[1] = r->pad[2] = 0;
+	r->event = FLOW_EVENT_NONE;
+	r->event_count = 0;
 	r->mono_ns = sp->mono_ns;
 	r->key = sp->key;
 }
@@ -184,7 +185,7 @@ static __always_inline struct flow_state *state_find(const struct state_pkt *sp)
 /* A packet that no entry counts: it is its own record. */
 static __always_inline void state_emit_stateless(const struct state_pkt *sp)
 {
-	struct flow_record *r = emit_reserve(sp->hash);
+	struct flow_record *r = emit_reserve(sp->hash, sizeof(*r));
 	struct flow_totals *t;
 
 	if (!r) {
@@ -205,7 +206,7 @@ static __always_inline void state_emit_stateless(const struct state_pkt *sp)
 
 static __always_inline void state_emit(const struct flow_state *st, const struct state_pkt *sp)
 {
-	struct flow_record *r = emit_reserve(sp->hash);
+	struct flow_record *r = emit_reserve(sp->hash, sizeof(*r));
 
 	if (!r)
 		return; /* costs detail only: the totals stay in the map */
@@ -231,25 +232,26 @@ static __always_inline bool state_is_over(const struct flow_state *st, __u8 from
 static __always_inline void state_next_generation(struct flow_state *st, const struct state_pkt *sp)
 {
 	__u32 generation = st->info.generation;
+	struct flow_record_last *last;
 	struct flow_record *r;
 	int i;
 
-	r = emit_reserve(sp->hash);
-	if (!r) {
+	last = emit_reserve(sp->hash, sizeof(*last));
+	if (!last) {
 		stat_add(FLOW_STAT_NEXT_GEN_LOST, 1);
 		return;
 	}
+	r = &last->record;
 	state_fill_head(r, sp, FLOW_RECORD_LAST);
 	r->info = st->info;
 	r->info.generation = generation;
+	last->detail[0] = st->dir[0].detail;
+	last->detail[1] = st->dir[1].detail;
 	if (__sync_val_compare_and_swap(&st->info.generation, generation, generation + 1) !=
 	    generation) {
-		/* a second SYN on another CPU was first: tell the newer state instead */
-		r->kind = FLOW_RECORD_UPDATE;
-		r->info = st->info;
-		r->totals[0] = st->dir[0].totals;
-		r->totals[1] = st->dir[1].totals;
-		emit_submit(r);
+		/* a second SYN on another CPU was first, and tells it */
+		bpf_ringbuf_discard(last, BPF_RB_NO_WAKEUP);
+		emit_undo(sp->hash);
 		return;
 	}
 #pragma unroll
@@ -262,13 +264,14 @@ static __always_inline void state_next_generation(struct flow_state *st, const s
 		r->totals[i].isn = t->isn;
 		r->totals[i].flags = __sync_lock_test_and_set(&t->flags, 0);
 		t->isn = 0;
+		__builtin_memset(&st->dir[i].detail, 0, sizeof(st->dir[i].detail));
 	}
 	st->info.first_mono_ns = sp->mono_ns;
 	st->info.threshold = sp->threshold;
 	st->info.first_from = sp->from;
 	st->info.first_hook = sp->hook;
 	st->info.is_closed = 0;
-	emit_submit(r);
+	emit_submit(last);
 	stat_add(FLOW_STAT_NEXT_GEN, 1);
 }
 

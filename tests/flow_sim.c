@@ -63,6 +63,11 @@ static void sim_report(void *ctx, struct flow *f, const struct flow_report *r)
 	f->tag++;
 	for (i = 0; i < 2; i++)
 		assert_int_equal(f->totals[i].bytes, 100 * f->totals[i].pkts);
+	if (!f->is_incomplete && r->detail) {
+		assert_int_equal(r->detail[0].estimate.pkts, 10 * f->totals[0].pkts);
+		assert_int_equal(r->detail[1].estimate.pkts, 10 * f->totals[1].pkts);
+	}
+	s->reports_detailed += r->detail != NULL;
 	if (!r->is_final)
 		return;
 	s->finals[tuple] += f->totals[0].pkts + f->totals[1].pkts;
@@ -109,12 +114,17 @@ void sim_destroy(struct sim *s)
 
 static void sim_emit(struct sim *s, const struct flow_record *r)
 {
+	struct flow_record_last *to;
+
 	if (s->is_mute && r->kind == FLOW_RECORD_UPDATE)
 		return;
 	if (s->queue_len == SIM_QUEUE)
 		sim_deliver(s, SIM_QUEUE);
 	s->was_swapped[s->queue_len] = false;
-	s->queue[s->queue_len++] = *r;
+	to = &s->queue[s->queue_len++];
+	to->record = *r;
+	to->detail[0] = s->last_detail[0];
+	to->detail[1] = s->last_detail[1];
 }
 
 static struct sim_conn *sim_conn_begin(struct sim *s, unsigned tuple, uint32_t generation)
@@ -195,6 +205,8 @@ void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint
 		r.info = st->info;
 		r.totals[0] = st->dir[0].totals;
 		r.totals[1] = st->dir[1].totals;
+		s->last_detail[0] = st->dir[0].detail;
+		s->last_detail[1] = st->dir[1].detail;
 		sim_emit(s, &r);
 		memset(st->dir, 0, sizeof(st->dir));
 		st->info.generation++;
@@ -203,6 +215,7 @@ void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint
 		sim_conn_begin(s, tuple, st->info.generation);
 	}
 	sim_count(own, s, flags, isn, pkts);
+	st->dir[from].detail.estimate.pkts += 10 * pkts;
 	c = sim_conn_of(s, tuple);
 	c->pkts[from] += pkts;
 	c->bytes[from] += 100 * pkts;
@@ -217,7 +230,7 @@ void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint
 void sim_deliver(struct sim *s, unsigned len)
 {
 	const struct flow_record *list[SIM_QUEUE];
-	struct flow_record copy[SIM_QUEUE];
+	struct flow_record_last copy[SIM_QUEUE];
 	unsigned i;
 
 	if (len > s->queue_len)
@@ -227,7 +240,7 @@ void sim_deliver(struct sim *s, unsigned len)
 	memmove(s->queue, s->queue + len, s->queue_len * sizeof(*copy));
 	memmove(s->was_swapped, s->was_swapped + len, s->queue_len * sizeof(bool));
 	for (i = 0; i < len; i++)
-		list[i] = &copy[i];
+		list[i] = &copy[i].record;
 	flow_table_add(s->table, list, len, s->offset_ns);
 }
 

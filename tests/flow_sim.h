@@ -41,7 +41,8 @@ struct sim {
 	unsigned states_len, states_cap;
 	uint64_t sent[SIM_TUPLES];
 	uint64_t finals[SIM_TUPLES]; /* packets in final reports */
-	struct flow_record queue[SIM_QUEUE];
+	struct flow_record_last queue[SIM_QUEUE]; /* of any kind */
+	union flow_detail last_detail[2];
 	bool was_swapped[SIM_QUEUE]; /* by a test, while it is in the queue */
 	unsigned queue_len;
 	bool is_mute; /* updates find no room in the ring */
@@ -49,6 +50,7 @@ struct sim {
 	unsigned conns_len;
 	struct sim_report reports[SIM_REPORTS];
 	unsigned reports_len;
+	unsigned reports_detailed;
 	void (*after_peek)(struct sim *s, unsigned tuple); /* may send packets */
 	unsigned peeks, takes;
 	uint32_t seed;

@@ -51,13 +51,14 @@ static void race(struct sim *s, unsigned tuple)
 
 static void swap_two(struct sim *s, bool is_lossy)
 {
-	struct flow_record r;
+	struct flow_record_last r;
 	unsigned i, lasts;
 
 	if (s->queue_len < 2)
 		return;
 	i = sim_random(s, s->queue_len - 1);
-	lasts = (s->queue[i].kind == FLOW_RECORD_LAST) + (s->queue[i + 1].kind == FLOW_RECORD_LAST);
+	lasts = (s->queue[i].record.kind == FLOW_RECORD_LAST) +
+		(s->queue[i + 1].record.kind == FLOW_RECORD_LAST);
 	/* The kernel tells the end of one generation before it begins the next. A generation of
 	 * which every other record was lost, overtaken by the next one, is not known to have been.
 	 */

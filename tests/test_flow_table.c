@@ -255,7 +255,7 @@ static void test_flow_table_tells_generations_apart(void **state)
 static void test_flow_table_waits_for_the_end_of_a_generation(void **state)
 {
 	struct sim *s = sim_create(&usual, 100, 1);
-	struct flow_record last;
+	struct flow_record_last last;
 
 	(void)state;
 	sim_send(s, 0, 1, SYN, 1, 1);
@@ -264,7 +264,7 @@ static void test_flow_table_waits_for_the_end_of_a_generation(void **state)
 	sim_send(s, 0, 1, RST, 1, 41);
 	s->is_mute = false;
 	sim_send(s, 0, 1, SYN, 2, 1);
-	assert_int_equal(s->queue[0].kind, FLOW_RECORD_LAST);
+	assert_int_equal(s->queue[0].record.kind, FLOW_RECORD_LAST);
 	last = s->queue[0];
 	s->queue[0] = s->queue[1]; /* the other CPU was faster */
 	s->queue[1] = last;
@@ -274,6 +274,7 @@ static void test_flow_table_waits_for_the_end_of_a_generation(void **state)
 	assert_report(s, 0, FLOW_REPORT_ROOT, FLOW_END_DETECTED, 42);
 	flow_table_finish(s->table);
 	assert_report(s, 1, FLOW_REPORT_ROOT, FLOW_FORCED_END, 1);
+	assert_int_equal(s->reports_detailed, 2);
 	sim_destroy(s);
 }
 
@@ -369,8 +370,8 @@ static void test_flow_table_lets_the_map_correct_a_record(void **state)
 	(void)state;
 	sim_send(s, UDP, 0, 0, 0, 1);
 	sim_send(s, UDP, 0, 0, 0, 1);
-	s->queue[1].totals[0].pkts = 1000; /* copied while another CPU was writing */
-	s->queue[1].totals[0].bytes = 100000;
+	s->queue[1].record.totals[0].pkts = 1000; /* copied while another CPU was writing */
+	s->queue[1].record.totals[0].bytes = 100000;
 	sim_run(s, 20 * SIM_S);
 	assert_report(s, 0, FLOW_REPORT_ROOT, FLOW_IDLE_TIMEOUT, 2);
 	sim_check_balance(s);

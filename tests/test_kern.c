@@ -42,11 +42,12 @@ struct kern {
 
 static int kern_record(void *ctx, void *data, size_t size)
 {
+	const struct flow_record *r = data;
 	struct kern *k = ctx;
 
-	assert_int_equal(size, sizeof(struct flow_record));
+	assert_int_equal(size, flow_record_size(r->kind));
 	assert_true(k->records_len < RECORDS_MAX);
-	memcpy(&k->records[k->records_len++], data, size);
+	k->records[k->records_len++] = *r;
 	return 0;
 }
 

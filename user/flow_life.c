@@ -152,6 +152,14 @@ bool flow_accepts(struct flow_table *t, uint32_t i, const struct flow_info *info
 
 /* ---- reports ---- */
 
+void flow_know_detail(struct flow_table *t, const union flow_detail *dir0,
+		      const union flow_detail *dir1)
+{
+	t->detail[0] = *dir0;
+	t->detail[1] = *dir1;
+	t->has_detail = true;
+}
+
 void flow_report(struct flow_table *t, uint32_t i, enum flow_end_reason reason)
 {
 	struct flow *f = &t->flows[i];
@@ -161,6 +169,7 @@ void flow_report(struct flow_table *t, uint32_t i, enum flow_end_reason reason)
 		.is_final = reason != FLOW_ACTIVE_TIMEOUT,
 		.start_mono_ns = f->info.first_mono_ns,
 		.end_mono_ns = flow_last_mono_ns(f),
+		.detail = t->has_detail ? t->detail : NULL,
 	};
 	int d;
 
@@ -177,6 +186,7 @@ void flow_report(struct flow_table *t, uint32_t i, enum flow_end_reason reason)
 		f->reported[d] = (struct flow_counts){f->totals[d].pkts, f->totals[d].bytes};
 	f->report_mono_ns = r.end_mono_ns;
 	f->reports++;
+	t->has_detail = false;
 }
 
 void flow_end(struct flow_table *t, uint32_t i, enum flow_end_reason reason)
@@ -220,6 +230,7 @@ void flow_conclude(struct flow_table *t, uint32_t i, enum flow_end_reason reason
 				return;
 			}
 		}
+		flow_know_detail(t, &st.dir[0].detail, &st.dir[1].detail);
 	} else if (err == -ENOENT && !f->is_incomplete) {
 		flow_mark_incomplete(t, i, f->info.first_mono_ns, false);
 	}

@@ -30,6 +30,8 @@ struct flow_table {
 	uint64_t active_ticks;
 	struct flow_index index;
 	struct flow_wheel wheel;
+	union flow_detail detail[2]; /* of the flow at hand, for its next report */
+	bool has_detail;
 	struct flow_table_stats stats;
 };
 
@@ -77,6 +79,10 @@ bool flow_accepts(struct flow_table *t, uint32_t i, const struct flow_info *info
  * may be older than what is known. What was reported is never taken back. */
 void flow_merge(struct flow_table *t, uint32_t i, const struct flow_info *info,
 		const struct flow_totals totals[2], bool is_truth);
+
+/* The kernel's detail of the flow that is reported next. */
+void flow_know_detail(struct flow_table *t, const union flow_detail *dir0,
+		      const union flow_detail *dir1);
 
 void flow_report(struct flow_table *t, uint32_t i, enum flow_end_reason reason);
 

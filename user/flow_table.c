@@ -174,8 +174,10 @@ static void record_add_stateless(struct flow_table *t, uint32_t i, const struct 
 static void record_end_generation(struct flow_table *t, uint32_t i, const struct flow_record *r,
 				  int64_t clock_offset_ns)
 {
+	const struct flow_record_last *last = (const void *)r;
 	struct flow_info next = t->flows[i].info;
 
+	flow_know_detail(t, &last->detail[0], &last->detail[1]);
 	flow_end(t, i, FLOW_END_DETECTED);
 	next.generation = r->info.generation + 1;
 	next.first_mono_ns = r->mono_ns;
@@ -295,8 +297,11 @@ static void flow_check(struct flow_table *t, uint32_t i, uint64_t now_mono_ns)
 	}
 	if (f->active_tick <= now_tick && !flow_is_over(f)) {
 		f->active_tick = now_tick + t->active_ticks;
-		if (flow_pkts(f) != f->reported[0].pkts + f->reported[1].pkts)
+		if (flow_pkts(f) != f->reported[0].pkts + f->reported[1].pkts) {
+			if (!err && st.info.first_mono_ns == flow_state_known(t, i))
+				flow_know_detail(t, &st.dir[0].detail, &st.dir[1].detail);
 			flow_report(t, i, FLOW_ACTIVE_TIMEOUT);
+		}
 	}
 	flow_schedule(t, i, larger(flow_due_tick(t, f), now_tick + 1));
 }

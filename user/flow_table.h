@@ -76,6 +76,7 @@ struct flow_report {
 	uint64_t start_mono_ns;      /* ROOT, END: the flow's first packet; INTERVAL: where the last
 				      * report ended */
 	uint64_t end_mono_ns;        /* last packet known; never before the start */
+	const union flow_detail *detail; /* of both directions, as the kernel has it; NULL: unknown */
 };
 
 struct flow_table_ops {
@@ -104,7 +105,8 @@ int flow_table_create(struct flow_table **ret, const struct flow_table_opts *opt
 		      const struct flow_table_ops *ops);
 void flow_table_destroy(struct flow_table *t); /* NULL is allowed; reports nothing */
 
-/* Accounts @n records (version already checked), prefetching in batches of 32. @clock_offset_ns is
+/* Accounts @n records (version and size already checked; a LAST one is a flow_record_last; no
+ * QUOTE, no PAYLOAD), prefetching in batches of 32. @clock_offset_ns is
  * used for flows that begin here. A full table ends the flow nearest to its timeout with
  * FLOW_LACK_OF_RESOURCES to make room. */
 void flow_table_add(struct flow_table *t, const struct flow_record *const *records, size_t n,

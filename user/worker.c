@@ -45,7 +45,7 @@ struct worker {
 	struct clock_sync clock;
 	uint64_t now_mono_ns;
 
-	struct flow_record group[WORKER_GROUP];
+	struct flow_record_last group[WORKER_GROUP]; /* the largest that the table takes */
 	const struct flow_record *group_ptrs[WORKER_GROUP];
 	size_t group_len;
 	size_t drained; /* in this turn */
@@ -136,11 +136,12 @@ static int worker_record(void *ctx, void *data, size_t size)
 	const struct flow_record *r = data;
 	struct worker *w = ctx;
 
-	if (size != sizeof(*r) || r->version != FLOW_ABI_VERSION) {
+	if (size < sizeof(*r) || r->version != FLOW_ABI_VERSION ||
+	    size != flow_record_size(r->kind) || size > sizeof(w->group[0])) {
 		w->stats.records_strangers++;
 	} else {
 		w->stats.records_consumed++;
-		w->group[w->group_len++] = *r;
+		memcpy(&w->group[w->group_len++], r, size);
 		if (w->group_len == WORKER_GROUP)
 			worker_end_group(w);
 	}
@@ -331,7 +332,7 @@ int worker_start(struct worker **ret, const struct worker_opts *opts)
 	pthread_cond_init(&w->answered, &attr);
 	pthread_condattr_destroy(&attr);
 	for (i = 0; i < WORKER_GROUP; i++)
-		w->group_ptrs[i] = &w->group[i];
+		w->group_ptrs[i] = &w->group[i].record;
 	clock_sync_init(&w->clock);
 	memcpy(otlp.site_key, opts->options->site_key, sizeof(otlp.site_key));
 	err = worker_create_table(w);
