@@ -17,187 +17,9 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <linux/pkt_cls.h>
 
-#include "flow.skel.h"
-#include "kern/flow_abi.h"
-#include "tests/frames.h"
-
-#define RECORDS_MAX 4096
-
-static const uint64_t test_key[4] = {0x0706050403020100, 0x0f0e0d0c0b0a0908, 0x1716151413121110,
-				     0x1f1e1d1c1b1a1918};
-
-struct kern {
-	struct flow_bpf *skel;
-	int ring_fd;
-	struct ring_buffer *ring;
-	struct flow_record records[RECORDS_MAX];
-	size_t records_len;
-	int cpus;
-	struct flow_counter *percpu;
-};
-
-static int kern_record(void *ctx, void *data, size_t size)
-{
-	const struct flow_record *r = data;
-	struct kern *k = ctx;
-
-	assert_int_equal(size, flow_record_size(r->kind));
-	assert_true(k->records_len < RECORDS_MAX);
-	k->records[k->records_len++] = *r;
-	return 0;
-}
-
-struct kern_opts {
-	uint32_t max_flows;
-	uint32_t ring_bytes;
-	uint64_t threshold;
-	bool is_looped, is_l3;
-};
-
-static struct kern *kern_open(struct kern_opts o)
-{
-	struct kern *k = calloc(1, sizeof(*k));
-	uint32_t zero = 0;
-
-	assert_non_null(k);
-	k->skel = flow_bpf__open();
-	assert_non_null(k->skel);
-	bpf_map__set_max_entries(k->skel->maps.flow_counters, FLOW_COUNTERS_PER_IF);
-	bpf_map__set_max_entries(k->skel->maps.flow_states, o.max_flows ? o.max_flows : 65536);
-	bpf_map__set_max_entries(k->skel->maps.flow_rings, 1);
-	k->skel->rodata->if_is_looped = o.is_looped;
-	k->skel->rodata->if_is_l3 = o.is_l3;
-	memcpy((void *)k->skel->rodata->site_key, test_key, sizeof(test_key));
-	assert_int_equal(flow_bpf__load(k->skel), 0);
-	k->skel->bss->sample_threshold = o.threshold;
-	k->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "test_ring", 0, 0,
-				    o.ring_bytes ? o.ring_bytes : 4 << 20, NULL);
-	assert_true(k->ring_fd >= 0);
-	assert_int_equal(
-	    bpf_map_update_elem(bpf_map__fd(k->skel->maps.flow_rings), &zero, &k->ring_fd, BPF_ANY),
-	    0);
-	k->ring = ring_buffer__new(k->ring_fd, kern_record, k, NULL);
-	assert_non_null(k->ring);
-	k->cpus = libbpf_num_possible_cpus();
-	k->percpu = calloc(k->cpus, sizeof(*k->percpu));
-	assert_non_null(k->percpu);
-	return k;
-}
-
-static void kern_close(struct kern *k)
-{
-	ring_buffer__free(k->ring);
-	close(k->ring_fd);
-	flow_bpf__destroy(k->skel);
-	free(k->percpu);
-	free(k);
-}
-
-/* The frame arrives @repeat times. */
-static void kern_xdp(struct kern *k, const struct frame *f, int repeat)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->data, .data_size_in = f->len,
-		    .repeat = repeat);
-
-	assert_int_equal(
-	    bpf_prog_test_run_opts(bpf_program__fd(k->skel->progs.ringspan_xdp), &opts), 0);
-	assert_int_equal(opts.retval, XDP_PASS);
-}
-
-/* False: the kernel does not run TC programs on this (an IP header cut short, newer kernels). */
-static bool kern_try_tc(const struct bpf_program *prog, const struct frame *f,
-			struct __sk_buff *skb)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->data, .data_size_in = f->len,
-		    .repeat = 1);
-
-	if (skb) {
-		opts.ctx_in = skb;
-		opts.ctx_size_in = sizeof(*skb);
-	}
-	if (bpf_prog_test_run_opts(bpf_program__fd(prog), &opts)) {
-		assert_int_equal(errno, EINVAL);
-		return false;
-	}
-	assert_int_equal((int)opts.retval, TC_ACT_UNSPEC);
-	return true;
-}
-
-static void kern_tc(const struct bpf_program *prog, const struct frame *f, struct __sk_buff *skb)
-{
-	assert_true(kern_try_tc(prog, f, skb));
-}
-
-static void kern_drain(struct kern *k)
-{
-	k->records_len = 0;
-	ring_buffer__consume(k->ring);
-}
-
-static void kern_sum(struct kern *k, const struct bpf_map *map, uint32_t index, void *ret,
-		     size_t size)
-{
-	uint64_t *sum = ret, *value = (uint64_t *)k->percpu;
-	size_t i;
-	int c;
-
-	memset(ret, 0, size);
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(map), &index, k->percpu), 0);
-	for (c = 0; c < k->cpus; c++)
-		for (i = 0; i < size / 8; i++)
-			sum[i] += *value++;
-}
-
-static struct flow_counter kern_counter(struct kern *k, enum flow_hook hook, uint32_t net,
-					uint32_t transport)
-{
-	struct flow_counter c;
-
-	kern_sum(k, k->skel->maps.flow_counters, flow_counter_index(0, hook, net, transport), &c,
-		 sizeof(c));
-	return c;
-}
-
-/* All counters of one direction, with the balance checked on the way. */
-static struct flow_counter kern_total(struct kern *k, enum flow_hook hook)
-{
-	struct flow_counter sum = {}, c;
-	uint32_t net, transport;
-	unsigned s;
-
-	for (net = 0; net < FLOW_NET_MAX; net++)
-		for (transport = 0; transport < FLOW_TRANSPORT_MAX; transport++) {
-			c = kern_counter(k, hook, net, transport);
-			assert_int_equal(flow_counter_pkts(&c), c.kept + c.not_kept + c.no_flow);
-			sum.bytes += c.bytes;
-			sum.kept += c.kept;
-			sum.not_kept += c.not_kept;
-			sum.no_flow += c.no_flow;
-			for (s = 0; s < FLOW_SIZE_SLOTS; s++)
-				sum.size[s] += c.size[s];
-		}
-	return sum;
-}
-
-static uint64_t kern_stat(struct kern *k, enum flow_stat which)
-{
-	struct flow_stats s;
-
-	kern_sum(k, k->skel->maps.flow_stats, 0, &s, sizeof(s));
-	return s.stat[which];
-}
-
-static struct flow_ring_stats kern_ring_stats(struct kern *k)
-{
-	struct flow_ring_stats s;
-
-	kern_sum(k, k->skel->maps.ring_stats, 0, &s, sizeof(s));
-	return s;
-}
+#include "tests/kern_fixture.h"
 
 /* ---- counting ---- */
 
@@ -418,7 +240,7 @@ static void test_kern_links_without_ethernet_and_loopback(void **state)
 	c = kern_total(k, FLOW_RECEIVE);
 	assert_int_equal(c.kept, 1);
 	kern_drain(k);
-	assert_int_equal(k->records[k->records_len - 1].totals[0].pkts, 1);
+	assert_int_equal(k->records[k->records_len - 1].record.totals[0].pkts, 1);
 	kern_close(k);
 }
 
@@ -476,13 +298,13 @@ static void test_kern_hash_matches_vectors_both_ways(void **state)
 		kern_tc(k->skel->progs.ringspan_tc_tx, &f, NULL);
 		kern_drain(k);
 		assert_int_equal(k->records_len, 2);
-		assert_true(k->records[0].info.hash == hash_vectors[i].hash);
-		assert_true(k->records[1].info.hash == hash_vectors[i].hash);
-		assert_memory_equal(&k->records[0].key, &k->records[1].key,
+		assert_true(k->records[0].record.info.hash == hash_vectors[i].hash);
+		assert_true(k->records[1].record.info.hash == hash_vectors[i].hash);
+		assert_memory_equal(&k->records[0].record.key, &k->records[1].record.key,
 				    sizeof(struct flow_key));
-		assert_int_equal(k->records[0].from ^ k->records[1].from, 1);
-		assert_int_equal(k->records[1].totals[0].pkts, 1);
-		assert_int_equal(k->records[1].totals[1].pkts, 1);
+		assert_int_equal(k->records[0].record.from ^ k->records[1].record.from, 1);
+		assert_int_equal(k->records[1].record.totals[0].pkts, 1);
+		assert_int_equal(k->records[1].record.totals[1].pkts, 1);
 	}
 	kern_close(k);
 }
@@ -511,8 +333,8 @@ static void test_kern_keeps_exactly_what_the_threshold_says(void **state)
 	kern_drain(k);
 	assert_int_equal(k->records_len, c.kept);
 	for (i = 0; i < k->records_len; i++) {
-		assert_true((k->records[i].info.hash & FLOW_R_MASK) >= threshold);
-		assert_true(k->records[i].info.threshold == threshold);
+		assert_true((k->records[i].record.info.hash & FLOW_R_MASK) >= threshold);
+		assert_true(k->records[i].record.info.threshold == threshold);
 	}
 	kern_close(k);
 }
@@ -524,7 +346,7 @@ static struct flow_record one_record(struct kern *k, const struct frame *f)
 	kern_xdp(k, f, 1);
 	kern_drain(k);
 	assert_int_equal(k->records_len, 1);
-	return k->records[0];
+	return k->records[0].record;
 }
 
 static void test_kern_fragments_are_one_flow_without_ports(void **state)
@@ -608,9 +430,9 @@ static void test_kern_thins_records_and_loses_no_packet(void **state)
 	kern_drain(k);
 	/* 1, 2, 3, 4, then 8 … 65536, and at most one more a second */
 	assert_in_range(k->records_len, 4 + 14, 4 + 14 + 3);
-	assert_true(k->records[k->records_len - 1].totals[0].pkts >= 65536);
+	assert_true(k->records[k->records_len - 1].record.totals[0].pkts >= 65536);
 	assert_int_equal(
-	    bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.flow_states), &k->records[0].key, &st),
+	    bpf_map_lookup_elem(bpf_map__fd(k->skel->maps.flow_states), &k->records[0].record.key, &st),
 	    0);
 	assert_int_equal(st.dir[0].totals.pkts, 100000);
 	assert_int_equal(st.dir[0].totals.bytes, 100000 * f.len);
@@ -643,16 +465,6 @@ static void connection(struct kern *k, uint32_t isn, bool is_reset)
 	kern_tc(k->skel->progs.ringspan_tc_tx, &f, NULL);
 }
 
-static const struct flow_record *last_of_kind(const struct kern *k, uint8_t kind)
-{
-	size_t i;
-
-	for (i = k->records_len; i-- > 0;)
-		if (k->records[i].kind == kind)
-			return &k->records[i];
-	return NULL;
-}
-
 static void test_kern_next_connection_is_a_next_generation(void **state)
 {
 	struct kern *k = kern_open((struct kern_opts){});
@@ -661,24 +473,24 @@ static void test_kern_next_connection_is_a_next_generation(void **state)
 	(void)state;
 	connection(k, 1000, false);
 	kern_drain(k);
-	assert_null(last_of_kind(k, FLOW_RECORD_LAST));
+	assert_null(kern_last_of_kind(k, FLOW_RECORD_LAST));
 	connection(k, 2000, true);
 	kern_drain(k);
-	last = last_of_kind(k, FLOW_RECORD_LAST);
+	last = kern_last_of_kind(k, FLOW_RECORD_LAST);
 	assert_non_null(last);
 	assert_int_equal(last->info.generation, 0);
 	assert_int_equal(last->totals[0].pkts, 3);
 	assert_int_equal(last->totals[1].pkts, 3);
 	assert_int_equal(last->totals[0].isn, 1000);
 	assert_int_equal(last->totals[1].isn, ~1000U);
-	update = last_of_kind(k, FLOW_RECORD_UPDATE);
+	update = kern_last_of_kind(k, FLOW_RECORD_UPDATE);
 	assert_int_equal(update->info.generation, 1);
 	assert_int_equal(update->totals[0].pkts, 2);
 	assert_int_equal(update->totals[1].pkts, 2);
 	assert_int_equal(update->totals[0].isn, 2000);
 	connection(k, 3000, false); /* after a reset, too */
 	kern_drain(k);
-	last = last_of_kind(k, FLOW_RECORD_LAST);
+	last = kern_last_of_kind(k, FLOW_RECORD_LAST);
 	assert_non_null(last);
 	assert_int_equal(last->info.generation, 1);
 	assert_int_equal(kern_stat(k, FLOW_STAT_NEXT_GEN), 2);
@@ -726,9 +538,9 @@ static void test_kern_full_map_reports_packets_one_by_one(void **state)
 	kern_drain(k);
 	assert_int_equal(k->records_len, 30);
 	for (i = 0; i < k->records_len; i++)
-		if (k->records[i].kind == FLOW_RECORD_STATELESS) {
+		if (k->records[i].record.kind == FLOW_RECORD_STATELESS) {
 			stateless++;
-			pkts += k->records[i].totals[0].pkts + k->records[i].totals[1].pkts;
+			pkts += k->records[i].record.totals[0].pkts + k->records[i].record.totals[1].pkts;
 		}
 	assert_int_equal(stateless, 18);
 	assert_int_equal(pkts, 18);
