@@ -124,27 +124,37 @@ static __always_inline __u32 flow_where(enum flow_hook hook, enum flow_keeping k
 static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt *p, __u32 where,
 				      __u64 hash, __u32 pkts, __u32 bytes)
 {
+	struct state_scratch *scratch = state_scratch();
 	enum flow_hook hook = where & WHERE_HOOK;
-	struct state_pkt sp = {.hash = hash, .pkts = pkts, .bytes = bytes, .hook = hook};
-	bool is_read = p->is_flow && state_read(b, p, &sp);
 	struct flow_state *st = NULL;
+	struct state_pkt *sp;
+	bool is_read;
 
+	if (!scratch)
+		return;
+	sp = &scratch->sp;
+	__builtin_memset(sp, 0, sizeof(*sp));
+	sp->hash = hash;
+	sp->pkts = pkts;
+	sp->bytes = bytes;
+	sp->hook = hook;
+	is_read = p->is_flow && state_read(b, p, sp);
 	if (where & WHERE_LATE) {
 		if (is_read)
-			st = state_find_late(&sp);
+			st = state_find_late(sp);
 		flow_count_late(p, hook, pkts, st);
 		if (!st)
 			return;
 	}
 	if (!is_read)
 		return;
-	sp.threshold = sample_threshold;
-	if ((hash & FLOW_R_MASK) < sp.threshold) /* it rose this moment */
-		sp.threshold = sample_before - 1;
-	sp.mono_ns = bpf_ktime_get_ns();
+	sp->threshold = sample_threshold;
+	if ((hash & FLOW_R_MASK) < sp->threshold) /* it rose this moment */
+		sp->threshold = sample_before - 1;
+	sp->mono_ns = bpf_ktime_get_ns();
 	if (!st)
-		st = state_find(&sp);
-	state_account(st, &sp);
+		st = state_find(scratch);
+	state_account(st, sp);
 }
 
 static __always_inline struct pkt_buff flow_buff_xdp(struct xdp_md *ctx)
@@ -159,7 +169,9 @@ static __always_inline struct pkt_buff flow_buff_skb(struct __sk_buff *skb)
 		.data = (void *)(long)skb->data, .end = (void *)(long)skb->data_end, .skb = skb};
 }
 
-static __noinline int flow_keep_xdp(struct xdp_md *ctx, __u32 where, __u64 hash, __u32 bytes)
+/* Global functions, so that the verifier sees them once and not on every path that leads to them.
+ */
+__noinline int flow_keep_xdp(struct xdp_md *ctx, __u32 where, __u64 hash, __u32 bytes)
 {
 	struct pkt_buff b = flow_buff_xdp(ctx);
 	struct pkt p;
@@ -169,8 +181,7 @@ static __noinline int flow_keep_xdp(struct xdp_md *ctx, __u32 where, __u64 hash,
 	return 0;
 }
 
-static __noinline int flow_keep_tc(struct __sk_buff *skb, __u32 where, __u64 hash, __u32 pkts,
-				   __u32 bytes)
+__noinline int flow_keep_tc(struct __sk_buff *skb, __u32 where, __u64 hash, __u32 pkts, __u32 bytes)
 {
 	struct pkt_buff b = flow_buff_skb(skb);
 	struct pkt p;
@@ -199,8 +210,7 @@ static __always_inline struct headers_copy *flow_buff_copy(struct __sk_buff *skb
 }
 
 /* The same way on such a copy, in two functions: one would need more stack than is left. */
-static __noinline int flow_count_copy(struct __sk_buff *skb, enum flow_hook hook, __u32 pkts,
-				      __u32 bytes)
+__noinline int flow_count_copy(struct __sk_buff *skb, enum flow_hook hook, __u32 pkts, __u32 bytes)
 {
 	struct headers_copy *copy;
 	enum flow_keeping keeping;
@@ -217,7 +227,7 @@ static __noinline int flow_count_copy(struct __sk_buff *skb, enum flow_hook hook
 	return keeping;
 }
 
-static __noinline int flow_keep_copy(struct __sk_buff *skb, __u32 where, __u32 pkts, __u32 bytes)
+__noinline int flow_keep_copy(struct __sk_buff *skb, __u32 where, __u32 pkts, __u32 bytes)
 {
 	struct headers_copy *copy;
 	struct pkt_buff b;

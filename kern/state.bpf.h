@@ -28,6 +28,27 @@ struct state_pkt {
 	__u8 hook;
 };
 
+/* Room of a CPU's own for the packet that it is at: programs do not interrupt each other, and the
+ * stack has no room for more. */
+struct state_scratch {
+	struct state_pkt sp;
+	struct flow_state fresh; /* of a flow that begins */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct state_scratch);
+} state_scratches SEC(".maps");
+
+static __always_inline struct state_scratch *state_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&state_scratches, &zero);
+}
+
 static __always_inline bool state_addr_less(const __u8 *a, const __u8 *b)
 {
 	const __be32 *x = (const __be32 *)a, *y = (const __be32 *)b;
@@ -157,18 +178,19 @@ static __always_inline void state_fill_head(struct flow_record *r, const struct 
 }
 
 /* The flow's entry, made if need be; NULL: it has none, counted by reason. */
-static __always_inline struct flow_state *state_find(const struct state_pkt *sp)
+static __always_inline struct flow_state *state_find(struct state_scratch *scratch)
 {
+	const struct state_pkt *sp = &scratch->sp;
 	struct flow_state *st = bpf_map_lookup_elem(&flow_states, &sp->key);
-	struct flow_state fresh = {};
 	int err; /* the map functions of kernels before 6.4 return one: the upper half is not
 		    defined */
 
 	if (st)
 		return st;
-	state_fill_info(&fresh.info, sp);
+	__builtin_memset(&scratch->fresh, 0, sizeof(scratch->fresh));
+	state_fill_info(&scratch->fresh.info, sp);
 	/* another CPU may be first: whoever inserted, both count on the one entry there is */
-	err = bpf_map_update_elem(&flow_states, &sp->key, &fresh, BPF_NOEXIST);
+	err = bpf_map_update_elem(&flow_states, &sp->key, &scratch->fresh, BPF_NOEXIST);
 	if (!err || err == -EEXIST) {
 		st = bpf_map_lookup_elem(&flow_states, &sp->key);
 		if (st)
