@@ -39,6 +39,7 @@ otlp/journal
 otlp/exporter otlp/sender
 user/log user/clock user/notify user/json user/control_path user/privileges user/pin
 user/wait
+user/tenant_map user/tenant_map_impl user/tenant_lines
 user/options user/options_impl user/options_arg user/options_cli user/options_ctl user/options_env user/options_headers user/options_otlp user/options_resource user/options_sdk user/options_target user/options_value
 user/outbox
 user/ledger
