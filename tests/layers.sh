@@ -39,15 +39,18 @@ otlp/journal
 otlp/exporter otlp/sender
 user/log user/clock user/notify user/json user/control_path user/privileges user/pin
 user/wait
-user/tenant_map user/tenant_map_impl user/tenant_lines
-user/options user/options_impl user/options_arg user/options_cli user/options_ctl user/options_env user/options_headers user/options_otlp user/options_resource user/options_sdk user/options_target user/options_value
+user/flow_names
+user/tenant_map user/tenant_map_impl user/tenant_lines user/flow_attrs
+user/options user/options_series user/options_impl user/options_arg user/options_cli user/options_ctl user/options_env user/options_headers user/options_otlp user/options_resource user/options_sdk user/options_target user/options_value
 user/outbox
 user/ledger
 user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life
 user/exemplars
-user/flow_names user/flow_text user/flow_service user/flow_id
+user/flow_text user/flow_service user/flow_id
+user/flow_growth
+user/flow_series
 user/flow_log
-user/flow_otlp user/flow_line user/metric_writer user/self_metrics user/sdk_metrics user/flow_metrics
+user/flow_otlp user/flow_line user/metric_writer user/self_metrics user/sdk_metrics user/series_metrics user/flow_metrics
 user/console
 user/attach_xdp user/attach_tc
 user/probe user/probe_impl user/probe_read user/probe_sample

@@ -50,6 +50,8 @@ static void say_attr(struct dump *d, const struct otlp_attr *a, const char *befo
 	say(d, "%s%.*s=", before, (int)a->key.len, a->key.ptr);
 	if (a->type == OTLP_INT)
 		say(d, "%lld", (long long)a->value.integer);
+	else if (a->type == OTLP_BOOL)
+		say(d, a->value.boolean ? "true" : "false");
 	else
 		say(d, "%.*s", (int)a->value.string.len, a->value.string.ptr);
 }

@@ -62,6 +62,8 @@ static void dump_otlp(const struct options *o)
 	       l->attrs, l->value_chars, l->events, l->links, l->event_attrs, l->link_attrs,
 	       l->log_attrs, l->log_value_chars);
 	printf("temporality=%d exemplars=%d\n", o->temporality, o->exemplars);
+	printf("split=%#x subnets=%u,%u cap=%u tenants=%d\n", o->metric_attrs, o->subnet_bits[0],
+	       o->subnet_bits[1], o->metric_cap, o->tenants != NULL);
 }
 
 static void dump(const struct options *o)

@@ -73,6 +73,17 @@ static bool is_usable(const struct metric_writer *w, const struct exemplar *x,
 	       x->pkts <= flow_counter_pkts(counted) && x->bytes <= counted->bytes;
 }
 
+/* And whose it is, if the tenant map names it. */
+static void add_interface(struct metric_writer *w, size_t if_slot)
+{
+	const char *name = w->s->if_names[if_slot];
+	uint32_t tenant = w->s->tenants ? tenant_map_interface(w->s->tenants, name) : 0;
+
+	metric_attr(w, NAME_INTERFACE, name);
+	if (tenant)
+		metric_attr(w, NAME_TENANT, tenant_map_name(w->s->tenants, tenant));
+}
+
 /* Packets, or with @is_bytes bytes, of each combination that has been seen. */
 static void add_totals(struct metric_writer *w, bool is_bytes)
 {
@@ -86,7 +97,7 @@ static void add_totals(struct metric_writer *w, bool is_bytes)
 		if (!pkts)
 			continue;
 		metric_point(w)->integer = is_bytes ? c->bytes : pkts;
-		metric_attr(w, NAME_INTERFACE, w->s->if_names[i / FLOW_COUNTERS_PER_IF]);
+		add_interface(w, i / FLOW_COUNTERS_PER_IF);
 		metric_attr(w, NAME_IO_DIRECTION, directions[i / per_hook % FLOW_HOOK_MAX]);
 		metric_attr(w, NAME_TYPE, types[i / FLOW_TRANSPORT_MAX % FLOW_NET_MAX]);
 		metric_attr(w, NAME_TRANSPORT, transports[i % FLOW_TRANSPORT_MAX]);
@@ -112,7 +123,7 @@ static void add_rates(struct metric_writer *w)
 			p->is_double = true;
 			p->number = (flow_counter_pkts(&now) - flow_counter_pkts(&before)) * 1e9 /
 				    w->s->elapsed_ns;
-			metric_attr(w, NAME_INTERFACE, w->s->if_names[i]);
+			add_interface(w, i);
 			metric_attr(w, NAME_IO_DIRECTION, directions[hook]);
 		}
 	}
@@ -170,7 +181,7 @@ static void add_sizes(struct metric_writer *w)
 			h->offset = (int32_t)first - 1;
 			h->buckets = buckets + first;
 			h->buckets_len = end - first;
-			metric_attr(w, NAME_INTERFACE, w->s->if_names[i]);
+			add_interface(w, i);
 			metric_attr(w, NAME_IO_DIRECTION, directions[hook]);
 			add_size_exemplar(w, i, hook, &sum);
 		}
@@ -193,7 +204,7 @@ static void add_segments(struct metric_writer *w, size_t if_slot, unsigned hook)
 	}
 	for (flag = 0; pkts && flag < FLOW_SEGMENT_MAX; flag++) {
 		metric_point(w)->integer = (int64_t)count[flag];
-		metric_attr(w, NAME_INTERFACE, w->s->if_names[if_slot]);
+		add_interface(w, if_slot);
 		metric_attr(w, NAME_IO_DIRECTION, directions[hook]);
 		metric_attr(w, NAME_TCP_FLAG, flags[flag]);
 	}
@@ -260,5 +271,5 @@ int flow_otlp_metrics(struct flow_otlp *o, const struct flow_otlp_snapshot *s,
 	if (!err)
 		err = sdk_metrics(&w);
 	metric_writer_reset(&w);
-	return err;
+	return err ? err : series_metrics(s, emit, ctx);
 }

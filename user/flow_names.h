@@ -29,6 +29,9 @@
 #define NAME_INTERFACE OTLP_STR("network.interface.name")
 #define NAME_IO_DIRECTION OTLP_STR("network.io.direction")
 
+#define NAME_TENANT OTLP_STR("tenant")
+#define NAME_TENANT_PEER OTLP_STR("tenant.peer")
+
 /* Spans: how much, how it went */
 #define NAME_PACKETS_TOTAL OTLP_STR("flow.packets.total")
 #define NAME_BYTES_TOTAL OTLP_STR("flow.bytes.total")
@@ -79,6 +82,14 @@
 #define NAME_XDP_SEGMENTS OTLP_STR("xdp.tcp.segments")
 #define NAME_TCP_FLAG OTLP_STR("tcp.flag")
 
+/* Metrics of flows, by what was asked for */
+#define NAME_FLOW_PACKETS OTLP_STR("xdp.flow.packets")
+#define NAME_FLOW_BYTES OTLP_STR("xdp.flow.bytes")
+#define NAME_FLOW_COUNT OTLP_STR("xdp.flow.count")
+#define NAME_SOURCE_SUBNET OTLP_STR("source.subnet")
+#define NAME_DESTINATION_SUBNET OTLP_STR("destination.subnet")
+#define NAME_OVERFLOW OTLP_STR("otel.metric.overflow")
+
 /* Metrics of ringspan itself */
 #define NAME_PACKETS OTLP_STR("ringspan.packets")
 #define NAME_RECORDS OTLP_STR("ringspan.records")
@@ -96,6 +107,8 @@
 #define NAME_EXPORT_RETRIES OTLP_STR("ringspan.export.retries")
 #define NAME_EXPORT_SENT OTLP_STR("ringspan.export.sent")
 #define NAME_EXPORT_CONNECTS OTLP_STR("ringspan.export.connects")
+#define NAME_SERIES_HELD OTLP_STR("ringspan.series.held")
+#define NAME_SERIES_OVERFLOWED OTLP_STR("ringspan.series.overflowed")
 #define NAME_CPU_TIME OTLP_STR("ringspan.process.cpu.time")
 #define NAME_MEMORY OTLP_STR("ringspan.process.memory")
 #define NAME_CLOCK_STEPS OTLP_STR("ringspan.clock.steps")

@@ -266,11 +266,25 @@ static void add_icmp(struct flow_otlp *o, const struct flow *f)
 	add_int(o, NAME_ICMP_CODE, ntohs(f->key.port[!sender]));
 }
 
+static void add_tenants(struct flow_otlp *o, const struct flow *f, const char *if_name)
+{
+	const struct tenant_map *m = o->opts.tenants;
+	uint32_t peer, tenant = tenant_map_flow(m, f->key.family, f->key.addr[f->initiator],
+						f->key.addr[!f->initiator], if_name, &peer);
+
+	if (tenant)
+		add_str(o, NAME_TENANT, tenant_map_name(m, tenant));
+	if (peer)
+		add_str(o, NAME_TENANT_PEER, tenant_map_name(m, peer));
+}
+
 static void add_where(struct flow_otlp *o, const struct flow *f, const char *if_name)
 {
 	add_str(o, NAME_TRANSPORT, flow_service_transport(f->key.proto, f->key.family));
 	add_str(o, NAME_TYPE, f->key.family == 4 ? "ipv4" : "ipv6");
 	add_str(o, NAME_INTERFACE, if_name);
+	if (o->opts.tenants)
+		add_tenants(o, f, if_name);
 }
 
 static void add_how(struct flow_otlp *o, const struct flow *f, const struct flow_report *r)

@@ -11,14 +11,17 @@
 #include "otlp/encode.h"
 #include "otlp/otlp.h"
 #include "user/exemplars.h"
+#include "user/flow_series.h"
 #include "user/flow_table.h"
 #include "user/ledger.h"
+#include "user/tenant_map.h"
 
 struct flow_otlp;
 
 struct flow_otlp_opts {
 	uint64_t site_key[4]; /* trace ids: hosts that share it agree */
 	uint64_t active_timeout_ns;
+	const struct tenant_map *tenants; /* borrowed; NULL: spans have none */
 };
 
 /* 0 and *ret set, -ENOMEM. Free with flow_otlp_destroy(). */
@@ -56,6 +59,8 @@ struct flow_otlp_snapshot {
 	double cpu_seconds;   /* user + system, of this process */
 	uint64_t rss_bytes;
 	double ring_pressure; /* fullest ring, 0..1 */
+	struct flow_series *series; /* NULL: no metrics of flows */
+	const struct tenant_map *tenants; /* whose names links may have; NULL: none */
 };
 
 /* Calls @emit for each metric, xdp.*, ringspan.* and otel.sdk.*; a metric is valid during the call. Stops at

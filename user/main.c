@@ -53,10 +53,11 @@ static int app_start(struct app *a)
 	worker.encoder = meter.encoder = a->encoder;
 	worker.exporter = meter.exporter = a->exporter;
 	worker.console = meter.console = a->console;
-	for (; !err && worker.index < a->options->workers; worker.index++)
-		err = worker_start(&a->workers[worker.index], &worker);
 	if (!err)
 		err = meter_create(&a->meter, &meter);
+	worker.series = meter_series(a->meter);
+	for (; !err && worker.index < a->options->workers; worker.index++)
+		err = worker_start(&a->workers[worker.index], &worker);
 	if (err)
 		log_error("cannot start: %s", strerror(-err));
 	return err ? err

@@ -36,6 +36,7 @@ struct meter {
 	struct flow_counter *exported; /* at the last export */
 	struct outbox *points, *logs; /* NULL: nobody takes them */
 	struct otlp_delta *delta; /* NULL: all cumulative */
+	struct flow_series *series; /* NULL: nobody wants it */
 	struct exemplar *newest; /* one for each counter: of all workers */
 	uint64_t *told_mono_ns; /* end of the last one that left, the same way */
 	struct flow_log log;
@@ -43,6 +44,19 @@ struct meter {
 	uint64_t now_mono_ns;
 	bool is_final; /* everything upstream has stopped */
 };
+
+static int meter_create_series(struct meter *m)
+{
+	const struct options *o = m->opts.options;
+	struct flow_series_opts opts = {
+	    .attrs = o->metric_attrs,
+	    .subnet_bits = {o->subnet_bits[0], o->subnet_bits[1]},
+	    .cap = o->metric_cap,
+	    .tenants = o->tenants,
+	};
+
+	return m->points && o->metric_attrs ? flow_series_create(&m->series, &opts) : 0;
+}
 
 static int meter_create_export(struct meter *m)
 {
@@ -54,6 +68,7 @@ static int meter_create_export(struct meter *m)
 	    .max_bytes = METER_REQUEST_BYTES,
 	};
 	struct outbox_opts logs = points;
+	size_t series = o->metric_attrs ? 3 * ((size_t)o->metric_cap + 1) + 1 : 0;
 	int err = outbox_create(&m->points, &points);
 
 	logs.signal = OTLP_LOGS;
@@ -63,8 +78,9 @@ static int meter_create_export(struct meter *m)
 	if (!err && o->has_logs)
 		err = outbox_create(&m->logs, &logs);
 	if (!err && m->points && o->temporality != OPTIONS_CUMULATIVE)
-		err = otlp_delta_create(&m->delta, 3 * m->counters_len + METER_SELF_SERIES);
-	return err;
+		err = otlp_delta_create(&m->delta,
+					3 * m->counters_len + METER_SELF_SERIES + series);
+	return err ? err : meter_create_series(m);
 }
 
 int meter_create(struct meter **ret, const struct meter_opts *opts)
@@ -107,6 +123,7 @@ void meter_destroy(struct meter *m)
 	outbox_destroy(m->points);
 	outbox_destroy(m->logs);
 	otlp_delta_destroy(m->delta);
+	flow_series_destroy(m->series);
 	free(m->newest);
 	free(m->told_mono_ns);
 	free(m->now);
@@ -284,6 +301,8 @@ static void meter_export_metrics(struct meter *m, const struct ledger *l)
 	    .cpu_seconds = meter_cpu_seconds(),
 	    .rss_bytes = meter_rss_bytes(),
 	    .ring_pressure = meter_ring_pressure(m),
+	    .series = m->series,
+	    .tenants = m->opts.options->tenants,
 	};
 	struct outbox_stats before, after;
 	size_t i;
@@ -343,6 +362,11 @@ void meter_note_sampling(struct meter *m, uint64_t before, uint64_t n)
 			       flow_log_sampling(&m->log, before, n,
 						 clock_mono_ns() + m->clock.offset_ns),
 			       clock_mono_ns());
+}
+
+struct flow_series *meter_series(struct meter *m)
+{
+	return m ? m->series : NULL;
 }
 
 void meter_flush(struct meter *m)

@@ -39,6 +39,9 @@ void meter_note_sampling(struct meter *m, uint64_t before, uint64_t n);
 void meter_rates(const struct meter *m, struct console_rates ret[FLOW_MAX_IFS]);
 double meter_ring_pressure(const struct meter *m); /* of the fullest ring, 0..1 */
 
+/* Where flows are added up for the metrics; NULL: nobody wants it, or @m is NULL. */
+struct flow_series *meter_series(struct meter *m);
+
 /* Hands log records that wait to the exporter. */
 void meter_flush(struct meter *m);
 

@@ -67,6 +67,11 @@ void metric_attr_int(struct metric_writer *w, struct otlp_str key, int64_t value
 	add(w, key, OTLP_INT)->value.integer = value;
 }
 
+void metric_attr_bool(struct metric_writer *w, struct otlp_str key, bool value)
+{
+	add(w, key, OTLP_BOOL)->value.boolean = value;
+}
+
 void metric_count(struct metric_writer *w, struct otlp_str key, const char *value, uint64_t count)
 {
 	metric_point(w)->integer = (int64_t)count;

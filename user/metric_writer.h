@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * metric_writer - the points of one metric at a time, laid out in scratch memory: a private part of
- * flow_metrics, self_metrics and sdk_metrics.
+ * flow_metrics, self_metrics, sdk_metrics and series_metrics.
  *
  * The points of a metric are begun one after the other, each with its attributes; ending the metric
  * hands it out and makes room for the next. Made for one call: metrics leave every few seconds.
@@ -11,7 +11,7 @@
 
 #include "user/flow_otlp.h"
 
-#define METRIC_POINT_ATTRS 6
+#define METRIC_POINT_ATTRS 10
 
 struct metric_writer {
 	const struct flow_otlp_snapshot *s;
@@ -45,6 +45,7 @@ struct otlp_point *metric_point(struct metric_writer *w);
 /* Attributes of the last point begun; strings are borrowed until metric_end(). */
 void metric_attr(struct metric_writer *w, struct otlp_str key, const char *value);
 void metric_attr_int(struct metric_writer *w, struct otlp_str key, int64_t value);
+void metric_attr_bool(struct metric_writer *w, struct otlp_str key, bool value);
 
 /* A point of an integer and one attribute. */
 void metric_count(struct metric_writer *w, struct otlp_str key, const char *value, uint64_t count);
@@ -62,5 +63,8 @@ void metric_destination(struct metric_writer *w, unsigned destination, const cha
 /* The parts; each hands out its metrics and returns the first error of emit. */
 int self_metrics(struct metric_writer *w);
 int sdk_metrics(struct metric_writer *w);
+
+/* The same of s->series, of which there may be many more: it makes a writer of its own. */
+int series_metrics(const struct flow_otlp_snapshot *s, flow_otlp_metric_fn emit, void *ctx);
 
 #endif /* USER_METRIC_WRITER_H */

@@ -50,6 +50,7 @@ static void set_defaults(struct options *o)
 	o->queue_window_ms = 100;
 	o->shutdown_timeout_ms = 10000;
 	o->verbosity = LOG_LEVEL_INFO;
+	options_series_defaults(o);
 }
 
 static void finish_queue(struct options *o, const struct options_given *given)
@@ -70,6 +71,7 @@ static int finish_watch(struct options *o, const struct options_given *given)
 	if (!o->interfaces_len)
 		refuse_no_interface();
 	options_sample_threshold(o->sample_n, &o->sample_threshold, o->sample_th);
+	options_series_finish(o, given);
 	if (given->site_key)
 		options_arg_check(options_value_site_key(given->site_key, o->site_key, why),
 				  "--site-key", given->site_key, why);
@@ -152,6 +154,7 @@ void options_destroy(struct options *o)
 	free(o->queue_dir);
 	free(o->control);
 	free(o->ctl_request);
+	tenant_map_destroy(o->tenants);
 	options_pairs_free(o->resource, o->resource_len);
 	explicit_bzero(o, sizeof(*o));
 	free(o);

@@ -12,6 +12,7 @@
 
 #include "kern/flow_abi.h"
 #include "otlp/otlp.h"
+#include "user/tenant_map.h"
 
 enum options_xdp_mode { OPTIONS_XDP_AUTO, OPTIONS_XDP_NATIVE, OPTIONS_XDP_TC, OPTIONS_XDP_GENERIC };
 
@@ -96,6 +97,10 @@ struct options {
 	enum options_temporality temporality;
 	enum options_exemplars exemplars;
 	uint32_t interval_ms; /* metrics */
+	unsigned metric_attrs; /* bits of enum flow_attr: what flow metrics are split by; 0: none */
+	uint8_t subnet_bits[2]; /* of IPv4 and IPv6 */
+	uint32_t metric_cap; /* series of each flow metric */
+	struct tenant_map *tenants; /* NULL: none */
 	struct options_pair *resource; /* attributes; service.name is always the first */
 	size_t resource_len;
 

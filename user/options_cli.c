@@ -45,7 +45,8 @@ enum option_key {
 	KEY_CONNECTIONS,
 	KEY_CONTROL,
 	KEY_DURATION,
-	KEY_SHUTDOWN_TIMEOUT
+	KEY_SHUTDOWN_TIMEOUT,
+	KEY_SERIES /* and enum options_series; the last */
 };
 
 #define DOC_CONNECTIONS "requests on their way to one server at the same time (default: 1)"
@@ -100,6 +101,19 @@ static const struct argp_option watch_table[] = {
 	 "how often metrics leave (default: OTEL_METRIC_EXPORT_INTERVAL, else 10)", 4},
 	{"environment", KEY_ENVIRONMENT, "NAME", 0,
 	 "resource attribute deployment.environment (default: none)", 4},
+
+	{"metric-attributes", KEY_SERIES + OPTIONS_METRIC_ATTRIBUTES, "LIST", 0,
+	 "metrics of flows, too, split by these attributes, such as server.port,source.subnet "
+	 "(default: none)",
+	 4},
+	{"subnets", KEY_SERIES + OPTIONS_SUBNETS, "N,M", 0,
+	 "lengths of a subnet in metrics, of IPv4 and IPv6 (default: 24,48)", 4},
+	{"metric-cap", KEY_SERIES + OPTIONS_METRIC_CAP, "N", 0,
+	 "series of each of these metrics; the rest goes into one more (default: 2000)", 4},
+	{"tenant-map", KEY_SERIES + OPTIONS_TENANT_MAP, "FILE", 0,
+	 "lines of a prefix or 'interface IF' and the name of its tenant, which spans and metrics "
+	 "then carry (default: none)",
+	 4},
 
 	{0, 0, 0, 0, "Delivery:", 5},
 	{"queue-dir", KEY_QUEUE_DIR, "DIR", 0,
@@ -319,6 +333,8 @@ static error_t parse_export(int key, char *arg, struct parse *p)
 		p->given->environment = arg;
 		return 0;
 	}
+	if (key >= KEY_SERIES && key <= KEY_SERIES + OPTIONS_TENANT_MAP)
+		return options_series_set(p->o, p->given, key - KEY_SERIES, arg);
 	return parse_delivery(key, arg, p);
 }
 

@@ -18,6 +18,7 @@ struct options_given {
 	const char *environment;
 	const char *site_key; /* a file */
 	bool exporter, exporter_otlp, exporter_console;
+	bool subnets, metric_cap;
 	bool interval, logs, queue_size, queue_sync, retry_budget, sample, verbosity;
 	uint32_t retry_budget_ms;
 };
@@ -33,6 +34,20 @@ int options_ctl_parse(struct options *o, int argc, char **argv);
 
 /* --control PATH. 0 or ENOMEM. */
 int options_ctl_set_path(struct options *o, const char *path);
+
+/* Flow metrics and tenants. 0 or ENOMEM. */
+enum options_series {
+	OPTIONS_METRIC_ATTRIBUTES,
+	OPTIONS_SUBNETS,
+	OPTIONS_METRIC_CAP,
+	OPTIONS_TENANT_MAP
+};
+#define OPTIONS_METRIC_CAP_MAX 100000
+void options_series_defaults(struct options *o);
+int options_series_set(struct options *o, struct options_given *given, enum options_series what,
+		       const char *arg);
+/* Checks across these, when all are known. */
+void options_series_finish(struct options *o, const struct options_given *given);
 
 /* Exporters and URLs. 0; -ENOMEM; -EINVAL and @fault. */
 int options_otlp_read(struct options *o, const struct options_given *given,

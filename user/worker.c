@@ -101,6 +101,9 @@ static void worker_report(void *ctx, struct flow *f, const struct flow_report *r
 	const struct otlp_span *span;
 	char line[512];
 
+	if (w->opts.series)
+		flow_series_add(w->opts.series, f,
+				probe_interface_name(w->opts.probe, f->key.if_slot));
 	if (!w->spans && !w->logs && !w->opts.console)
 		return;
 	span = flow_otlp_span(w->otlp, f, r, probe_interface_name(w->opts.probe, f->key.if_slot));
@@ -317,6 +320,7 @@ int worker_start(struct worker **ret, const struct worker_opts *opts)
 {
 	struct flow_otlp_opts otlp = {
 	    .active_timeout_ns = opts->options->active_timeout_ms * 1000000ULL,
+	    .tenants = opts->options->tenants,
 	};
 	struct worker *w = calloc(1, sizeof(*w));
 	pthread_condattr_t attr;

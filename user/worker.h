@@ -11,6 +11,7 @@
 #include "otlp/exporter.h"
 #include "user/console.h"
 #include "user/exemplars.h"
+#include "user/flow_series.h"
 #include "user/flow_table.h"
 #include "user/options.h"
 #include "user/outbox.h"
@@ -25,6 +26,7 @@ struct worker_opts {
 	const struct otlp_encoder *encoder; /* NULL: no OTLP */
 	struct otlp_exporter *exporter;     /* NULL: no OTLP */
 	struct console *console;            /* NULL: no console */
+	struct flow_series *series;         /* of all workers; NULL: nobody wants it */
 };
 
 /* Starts the thread. All that @opts points to must outlive it. 0 and *ret set, or -errno. */
