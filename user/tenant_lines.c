@@ -13,6 +13,7 @@
 #include "user/tenant_map_impl.h"
 
 #define SHOWN_CAP 81
+#define LINES_FIRST 64
 #define FORMS "'10.0.0.0/8 NAME', '2001:db8::/32 NAME' or 'interface eth0 NAME'"
 
 struct reader {
@@ -227,8 +228,7 @@ static int sort(struct reader *r, struct tenant_lines *l)
 	char one[SHOWN_CAP], other[SHOWN_CAP];
 	size_t i, len = 0;
 
-	if (l->len)
-		qsort(l->list, l->len, sizeof(*l->list), compare_lines);
+	qsort(l->list, l->len, sizeof(*l->list), compare_lines);
 	for (i = 0; i < l->len; i++) {
 		if (!last || compare_places(last, &l->list[i])) {
 			l->list[len] = l->list[i];
@@ -250,7 +250,7 @@ static int append(struct tenant_lines *l, size_t *cap, const struct tenant_line 
 	struct tenant_line *list;
 
 	if (l->len == *cap) {
-		*cap = *cap ? 2 * *cap : 64;
+		*cap *= 2;
 		list = reallocarray(l->list, *cap, sizeof(*list));
 		if (!list)
 			return -ENOMEM;
@@ -265,9 +265,12 @@ int tenant_lines_read(struct tenant_lines *l, char *text, size_t len, const char
 {
 	struct reader r = {.name = name, .why = why};
 	char *rest = text, *line;
-	size_t cap = 0;
+	size_t cap = LINES_FIRST;
 	int ret;
 
+	l->list = calloc(cap, sizeof(*l->list));
+	if (!l->list)
+		return -ENOMEM;
 	if (memchr(text, '\0', len))
 		return fault(&r, "has a zero byte: it must be plain text");
 	while ((line = strsep(&rest, "\n"))) {
