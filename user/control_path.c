@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,19 +43,41 @@ static int is_socket_name(const struct dirent *entry)
 	return len > 5 && !strcmp(entry->d_name + len - 5, ".sock");
 }
 
-size_t control_path_list(char ret[CONTROL_PATHS_MAX][CONTROL_PATH_CAP], int *ret_err)
+/* After the interface comes how many more there are, or which of several instances it is. */
+static bool is_wanted(const char *name, const char *prefix, const char *interface)
+{
+	size_t prefix_len = strlen(prefix), len = interface ? strlen(interface) : 0;
+
+	if (strncmp(name, prefix, prefix_len) || name[prefix_len] != '-')
+		return false;
+	name += prefix_len + 1;
+	if (!interface)
+		return true;
+	if (strncmp(name, interface, len))
+		return false;
+	name += len;
+	if (*name == '+')
+		name += 1 + strspn(name + 1, "0123456789");
+	if (*name == '.' && strcmp(name, ".sock"))
+		name += 1 + strspn(name + 1, "0123456789");
+	return !strcmp(name, ".sock");
+}
+
+size_t control_path_list(const char *prefix, const char *interface,
+			 char ret[CONTROL_PATHS_MAX][CONTROL_PATH_CAP], int *ret_err)
 {
 	struct dirent **entries;
 	int n = scandir(CONTROL_DIR, &entries, is_socket_name, alphasort), i;
+	const size_t room = CONTROL_PATH_CAP - sizeof(CONTROL_DIR "/");
 	size_t len = 0;
 
 	*ret_err = n < 0 ? -errno : 0;
 	for (i = 0; i < n; i++) {
-		int room = (int)(CONTROL_PATH_CAP - sizeof(CONTROL_DIR "/"));
+		const char *name = entries[i]->d_name;
 
-		if (len < CONTROL_PATHS_MAX && strlen(entries[i]->d_name) <= (size_t)room) {
-			snprintf(ret[len], CONTROL_PATH_CAP, CONTROL_DIR "/%.*s", room,
-				 entries[i]->d_name);
+		if (len < CONTROL_PATHS_MAX && strlen(name) <= room &&
+		    is_wanted(name, prefix, interface)) {
+			snprintf(ret[len], CONTROL_PATH_CAP, CONTROL_DIR "/%.*s", (int)room, name);
 			if (control_path_probe(ret[len]) != -ECONNREFUSED)
 				len++;
 		}

@@ -18,58 +18,12 @@
 #include "user/clock.h"
 #include "user/control_path.h"
 #include "user/control_request.h"
+#include "user/local_find.h"
 #include "user/log.h"
 
 #define CTL_TIMEOUT_MS 3000
 #define CTL_TOP_NS 2000000000ULL
 #define CTL_TOP_CLEAR "\033[H\033[2J"
-
-/* The only one that runs. */
-static int ctl_find(char path[CONTROL_PATH_CAP])
-{
-	char paths[CONTROL_PATHS_MAX][CONTROL_PATH_CAP], list[1024] = "";
-	size_t len, i, used = 0;
-	int err;
-
-	len = control_path_list(paths, &err);
-	if (len == 1) {
-		memcpy(path, paths[0], CONTROL_PATH_CAP);
-		return 0;
-	}
-	if (err && err != -ENOENT) {
-		log_error("cannot look for a running ringspan in " CONTROL_DIR ": %s%s",
-			  strerror(-err), err == -EACCES ? "; run as root" : "");
-		return err;
-	}
-	if (!len) {
-		log_error("no ringspan is running, or it has no socket in " CONTROL_DIR
-			  ": name its socket with --control");
-		return -ENOENT;
-	}
-	for (i = 0; i < len && used < sizeof(list); i++)
-		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
-					 paths[i]);
-	log_error("several run: name one with --control: %s", list);
-	return -EINVAL;
-}
-
-static int ctl_check(const char *path)
-{
-	int err = control_path_probe(path);
-
-	if (err == -ECONNREFUSED)
-		log_error("nobody listens at %s: that ringspan is gone", path);
-	else if (err == -ENOENT)
-		log_error("there is no %s: no ringspan runs with this socket", path);
-	else if (err == -EACCES || err == -EPERM)
-		log_error("%s: permission denied: run as the user that runs ringspan, or as root",
-			  path);
-	else if (err == -ENOTSOCK)
-		log_error("%s is not a socket", path);
-	else if (err)
-		log_error("cannot connect to %s: %s", path, strerror(-err));
-	return err;
-}
 
 /* Sends @request, and waits for the answer until the time is over. 0 and *ret set, or an nng error.
  */
@@ -138,7 +92,7 @@ static int ctl_ask(const struct options *o, const char *path)
 	nng_msg *msg = NULL;
 	int err, failed = 1;
 
-	if (ctl_check(path))
+	if (local_find_check(path))
 		return 1;
 	err = ctl_open(&socket, path);
 	if (!err) {
@@ -190,7 +144,7 @@ int ctl_command(const struct options *o)
 
 	if (o->control)
 		snprintf(path, sizeof(path), "%s", o->control);
-	else if (ctl_find(path))
+	else if (local_find(path, CONTROL_PREFIX, NULL, "--control"))
 		return 1;
 	if (o->ctl_is_top && isatty(STDOUT_FILENO))
 		return ctl_top(o, path);
