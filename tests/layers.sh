@@ -44,6 +44,8 @@ user/flow_names
 user/tenant_map user/tenant_map_impl user/tenant_lines user/flow_attrs
 user/options*
 user/outbox
+user/span_json user/subscriber
+user/stream
 user/ledger
 user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life
 user/exemplars
@@ -61,9 +63,10 @@ user/worker
 user/meter
 user/control_filter
 user/control_request
-user/ctl_command
+user/ctl_command user/tail_command
 user/control_flows
 user/control user/control_status user/control_answer
+user/command
 user/main
 '
 rank() { # MODULE: the number of its line, nothing if it has none
@@ -72,7 +75,7 @@ rank() { # MODULE: the number of its line, nothing if it has none
 
 # HEADER PATTERN | files that may include it
 doors='
-nng/                   | otlp/http* user/control.* user/local_socket.* user/ctl_command.c user/pull.*
+nng/                   | otlp/http* user/control.* user/stream.* user/local_socket.* user/ctl_command.c user/pull.*
 zlib.h                 | otlp/gzip.c
 pb.*\.h                | otlp/wire.* otlp/encode* otlp/answer.* otlp/http.*
 .*\.pb\.h              | otlp/wire.* otlp/encode* otlp/answer.* otlp/http.*
@@ -81,7 +84,7 @@ xdp/                   | user/probe.c user/attach_xdp.*
 cap-ng\.h              | user/privileges.c
 uuid/                  | user/flow_*
 mbedtls/               | otlp/tls.c otlp/tls_check.c user/flow_id.c
-argp\.h                | user/options_cli.* user/options_ctl.*
+argp\.h                | user/options_cli.* user/options_ctl.* user/options_tail.*
 flow\.skel\.h          | user/probe*
 '
 

@@ -35,6 +35,7 @@ shows help --help
 shows 'help queue ls' queue ls --help
 shows 'help queue send' queue send --help
 shows 'help ctl' ctl --help
+shows 'help tail' tail --help
 
 # variables with whole names; those that are put together from a prefix are in the table, too
 grep -ohE '"(OTEL|RINGSPAN)_[A-Z_]*[A-Z]"' "$root"/user/options*.c | tr -d '"' | sort -u >"$work/variables"

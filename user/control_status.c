@@ -98,6 +98,12 @@ static void status_text(const struct status *s, FILE *out)
 		"flows: %" PRIu64 " held, %" PRIu64 " ended; %" PRIu64
 		" spans made; fullest ring %.1f %% full\n",
 		l->flows_held, l->flows_ended, l->spans_made, s->ring_pressure * 100);
+	if (l->has_stream)
+		fprintf(out,
+			"stream: %" PRIu64 " subscriber%s; %" PRIu64
+			" flows published, %" PRIu64 " messages lost by slow subscribers\n",
+			l->stream.subscribers, l->stream.subscribers == 1 ? "" : "s",
+			l->stream.flows, l->stream.lost);
 	fprintf(out, "queues:%s\n", l->destinations_len ? "" : " none");
 	status_text_queues(l, out);
 	ledger_print(l, out);
@@ -194,6 +200,20 @@ static void status_json_ledger(struct json *j, const struct ledger *l)
 	json_close(j);
 }
 
+static void status_json_stream(struct json *j, const struct stream_stats *s)
+{
+	json_open_object(j, "stream");
+	json_add_uint(j, "subscribers", s->subscribers);
+	json_add_uint(j, "flows", s->flows);
+	json_add_uint(j, "messages", s->for_subscribers);
+	json_add_uint(j, "sent", s->sent);
+	json_add_uint(j, "waiting", s->waiting);
+	json_add_uint(j, "unread", s->unread);
+	json_add_uint(j, "lost", s->lost);
+	json_add_uint(j, "turned_away", s->turned_away);
+	json_close(j);
+}
+
 static void status_json(const struct status *s, FILE *out)
 {
 	const struct ledger *l = &s->ledger;
@@ -218,6 +238,8 @@ static void status_json(const struct status *s, FILE *out)
 	json_close(&j);
 	json_add_uint(&j, "spans", l->spans_made);
 	json_add_number(&j, "ring_pressure", s->ring_pressure);
+	if (l->has_stream)
+		status_json_stream(&j, &l->stream);
 	status_json_queues(&j, l);
 	status_json_ledger(&j, l);
 	json_close(&j);

@@ -114,7 +114,7 @@ int export_open(struct otlp_encoder **ret_encoder, struct otlp_exporter **ret_ex
 			total += o->otlp[i][s].headers_len;
 		}
 	err = export_create_encoder(ret_encoder, o);
-	if (!err)
+	if (!err && o->export_otlp)
 		err = export_create(ret_exporter, o, destinations, o->otlp_len);
 out:
 	free(headers);

@@ -8,7 +8,8 @@
 #include "otlp/exporter.h"
 #include "user/options.h"
 
-/* 0, or -errno, and then it has said why. Whatever was set is the caller's to destroy. */
+/* The exporter only if OTLP is exported. 0, or -errno, and then it has said why. Whatever was set is
+ * the caller's to destroy. */
 int export_open(struct otlp_encoder **ret_encoder, struct otlp_exporter **ret_exporter,
 		const struct options *o);
 

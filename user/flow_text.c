@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "user/flow_text.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "user/flow_names.h"
+#include "user/flow_service.h"
 
 const struct otlp_attr *flow_text_find(const struct otlp_span *s, struct otlp_str key)
 {
@@ -43,6 +45,48 @@ static bool has_ports(const struct otlp_span *s)
 
 	return (t.len == 3 && (!memcmp(t.ptr, "tcp", 3) || !memcmp(t.ptr, "udp", 3))) ||
 	       (t.len == 4 && !memcmp(t.ptr, "sctp", 4));
+}
+
+struct otlp_str flow_text_interface(const struct otlp_span *s)
+{
+	return flow_text_str(s, NAME_INTERFACE);
+}
+
+static uint8_t find_proto(struct otlp_str transport, uint8_t family)
+{
+	unsigned proto;
+	const char *name;
+
+	for (proto = 0; proto < 255; proto++) {
+		name = flow_service_transport((uint8_t)proto, family);
+		if (strlen(name) == transport.len && !memcmp(name, transport.ptr, transport.len))
+			break;
+	}
+	return (uint8_t)proto;
+}
+
+bool flow_text_key(const struct otlp_span *s, struct flow_key *ret)
+{
+	const struct otlp_str addrs[] = {NAME_SOURCE_ADDRESS, NAME_DESTINATION_ADDRESS};
+	const struct otlp_str ports[] = {NAME_SOURCE_PORT, NAME_DESTINATION_PORT};
+	char text[INET6_ADDRSTRLEN];
+	int end;
+
+	memset(ret, 0, sizeof(*ret));
+	for (end = 0; end < 2; end++) {
+		struct otlp_str addr = flow_text_str(s, addrs[end]);
+
+		if (addr.len >= sizeof(text))
+			return false;
+		memcpy(text, addr.ptr, addr.len);
+		text[addr.len] = '\0';
+		ret->family = strchr(text, ':') ? 6 : 4;
+		if (inet_pton(ret->family == 6 ? AF_INET6 : AF_INET, text, ret->addr[end]) != 1)
+			return false;
+		ret->port[end] = htons((uint16_t)flow_text_int(s, ports[end], ports[end]));
+	}
+	ret->proto = find_proto(flow_text_str(s, NAME_TRANSPORT), ret->family);
+	return true;
 }
 
 void flow_text_endpoint(const struct otlp_span *s, struct otlp_str address_key,

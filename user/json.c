@@ -10,13 +10,13 @@ void json_init(struct json *j, FILE *out)
 	*j = (struct json){.out = out};
 }
 
-/* How many bytes at @p are one character of UTF-8 (RFC 3629); 0: none are. The text ends in NUL,
- * which no test below takes for a further byte. */
-static size_t utf8_len(const unsigned char *p)
+/* How many bytes at @p are one character of UTF-8 (RFC 3629); 0: none are. @left of them are there.
+ */
+static size_t utf8_len(const unsigned char *p, size_t left)
 {
 	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4, i;
 
-	if (p[0] > 0xf4)
+	if (p[0] > 0xf4 || len > left)
 		return 0;
 	for (i = 1; i < len; i++)
 		if ((p[i] & 0xc0) != 0x80)
@@ -27,14 +27,24 @@ static size_t utf8_len(const unsigned char *p)
 	return len;
 }
 
-static void put_text(FILE *out, const char *text)
+static bool is_plain(unsigned char c)
 {
-	const unsigned char *p = (const unsigned char *)text;
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+static void put_text(FILE *out, const char *text, size_t text_len)
+{
+	const unsigned char *p = (const unsigned char *)text, *end = p + text_len, *run;
 	size_t len;
 
 	fputc('"', out);
-	for (; *p; p += len) {
-		len = utf8_len(p);
+	while (p < end) {
+		for (run = p; p < end && is_plain(*p); p++)
+			;
+		fwrite(run, 1, (size_t)(p - run), out);
+		if (p == end)
+			break;
+		len = utf8_len(p, (size_t)(end - p));
 		if (!len) {
 			fputs("\\ufffd", out);
 			len = 1;
@@ -45,6 +55,7 @@ static void put_text(FILE *out, const char *text)
 		} else {
 			fwrite(p, 1, len, out);
 		}
+		p += len;
 	}
 	fputc('"', out);
 }
@@ -58,7 +69,7 @@ static void begin_value(struct json *j, const char *key)
 		fputc(',', j->out);
 	j->has_items |= bit;
 	if (key) {
-		put_text(j->out, key);
+		put_text(j->out, key, strlen(key));
 		fputc(':', j->out);
 	}
 }
@@ -94,15 +105,33 @@ void json_add_text(struct json *j, const char *key, const char *text)
 {
 	begin_value(j, key);
 	if (text)
-		put_text(j->out, text);
+		put_text(j->out, text, strlen(text));
 	else
 		fputs("null", j->out);
+}
+
+void json_add_string(struct json *j, const char *key, const char *text, size_t len)
+{
+	begin_value(j, key);
+	put_text(j->out, text, len);
 }
 
 void json_add_uint(struct json *j, const char *key, uint64_t value)
 {
 	begin_value(j, key);
 	fprintf(j->out, "%" PRIu64, value);
+}
+
+void json_add_int(struct json *j, const char *key, int64_t value)
+{
+	begin_value(j, key);
+	fprintf(j->out, "%" PRId64, value);
+}
+
+void json_add_seconds(struct json *j, const char *key, uint64_t ns)
+{
+	begin_value(j, key);
+	fprintf(j->out, "%" PRIu64 ".%09" PRIu64, ns / 1000000000, ns % 1000000000);
 }
 
 void json_add_number(struct json *j, const char *key, double value)

@@ -10,6 +10,7 @@
 #define USER_JSON_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -29,7 +30,12 @@ void json_open_array(struct json *j, const char *key);
 void json_close(struct json *j); /* the innermost one */
 
 void json_add_text(struct json *j, const char *key, const char *text); /* NULL text: null */
+/* @len bytes of anything. */
+void json_add_string(struct json *j, const char *key, const char *text, size_t len);
 void json_add_uint(struct json *j, const char *key, uint64_t value);
+void json_add_int(struct json *j, const char *key, int64_t value);
+/* Nanoseconds as seconds, exactly: 1.500000000 */
+void json_add_seconds(struct json *j, const char *key, uint64_t ns);
 void json_add_number(struct json *j, const char *key, double value);
 void json_add_bool(struct json *j, const char *key, bool value);
 

@@ -148,6 +148,15 @@ unsigned ledger_rows(const struct ledger *l, struct ledger_row rows[LEDGER_ROWS_
 		ledger_add_aside(r, "not_shown", l->console_skipped);
 		ledger_row_settle(r, l->is_running);
 	}
+	/* what nng has not sent waits or is lost: which, is told by the size of its queues */
+	if (l->has_stream) {
+		r = ledger_row_add(rows, &len, "stream", l->stream.for_subscribers, l->stream.sent,
+				   l->stream.waiting);
+		ledger_add_aside(r, "unread", l->stream.unread);
+		ledger_add_lost(r, "slow_subscriber", l->stream.lost);
+		ledger_add_lost(r, "unencodable", l->stream.unmade);
+		ledger_row_settle(r, false);
+	}
 	return len;
 }
 

@@ -14,6 +14,7 @@
 #include "kern/flow_abi.h"
 #include "otlp/exporter.h"
 #include "user/outbox.h"
+#include "user/stream.h"
 
 #define LEDGER_DESTINATIONS 8
 
@@ -43,6 +44,8 @@ struct ledger {
 	bool has_logs, has_console;
 	uint64_t console_printed;
 	uint64_t console_skipped; /* more lines than a terminal can show */
+	bool has_stream;
+	struct stream_stats stream; /* messages to all subscribers */
 	/* Flows */
 	uint64_t flows_begun, flows_ended, flows_held;
 	uint64_t flows_adopted, flows_incomplete, flows_evicted;
@@ -57,7 +60,8 @@ struct ledger_share {
 /* One line of the balance: in = out + held + sum(aside) + sum(lost). Names are static. */
 struct ledger_row {
 	const char *stage; /* "packets", "kept_packets", "flows", "records", "spans", "spans_otlp",
-			    * "metrics", "metric_points", "logs", "log_records", "spans_console" */
+			    * "metrics", "metric_points", "logs", "log_records", "spans_console",
+			    * "stream" */
 	unsigned destination; /* 1, 2, … where there are several; 0: all there is */
 	const char *server_address; /* of that destination */
 	bool is_of_logs;
@@ -68,7 +72,7 @@ struct ledger_row {
 	unsigned lost_len;
 	bool is_closed; /* the equation holds */
 };
-#define LEDGER_ROWS_MAX (5 + OTLP_SIGNAL_MAX * (1 + LEDGER_DESTINATIONS))
+#define LEDGER_ROWS_MAX (6 + OTLP_SIGNAL_MAX * (1 + LEDGER_DESTINATIONS))
 
 /* Computes the rows that apply; returns how many. */
 unsigned ledger_rows(const struct ledger *l, struct ledger_row rows[LEDGER_ROWS_MAX]);

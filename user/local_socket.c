@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +36,7 @@
 struct local_socket {
 	nng_socket socket;
 	nng_listener listener;
-	bool is_listening;
+	bool is_listening, keeps_clients;
 	nng_listener retired[LOCAL_RETIRED]; /* the oldest first */
 	size_t retired_len;
 	uint64_t looked_mono_ns;
@@ -157,8 +156,10 @@ void local_socket_tend(struct local_socket *l)
 	if (!is_broken)
 		return;
 	err = local_listen(l);
-	if (was_listening)
+	if (was_listening && l->keeps_clients)
 		local_retire(l, old);
+	else if (was_listening)
+		nng_listener_close(old);
 	if (err)
 		log_debug("socket %s: %s; trying again", l->path, strerror(-err));
 }
@@ -232,6 +233,7 @@ int local_socket_open(struct local_socket **ret, nng_socket socket,
 		return -ENOMEM;
 	}
 	l->socket = socket;
+	l->keeps_clients = opts->keeps_clients;
 	l->looked_mono_ns = clock_mono_ns();
 	if (opts->path) {
 		snprintf(l->path, sizeof(l->path), "%s", opts->path);

@@ -8,6 +8,7 @@
 #ifndef USER_LOCAL_SOCKET_H
 #define USER_LOCAL_SOCKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <nng/nng.h>
@@ -21,6 +22,7 @@ struct local_socket_opts {
 	const char *path; /* NULL: by default */
 	const char *const *interfaces;
 	size_t interfaces_len; /* at least 1 */
+	bool keeps_clients; /* when the listener is replaced; else they have to connect again */
 };
 
 /* Takes @socket over, in any case, and listens. 0 and *ret set; *ret is NULL if the default one
@@ -32,7 +34,7 @@ int local_socket_open(struct local_socket **ret, nng_socket socket,
 /* Closes the socket, and with it all connections, and removes the file. NULL is allowed. */
 void local_socket_close(struct local_socket *l);
 
-/* To be called once a second or more often: keeps it listening. Connections stay. */
+/* To be called once a second or more often: keeps it listening. */
 void local_socket_tend(struct local_socket *l);
 
 int local_socket_errno(int nng_err); /* of nng → -errno; 0 → 0 */

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "user/clock.h"
+#include "user/command.h"
 #include "user/console.h"
 #include "user/control.h"
-#include "user/ctl_command.h"
 #include "user/export.h"
 #include "user/ledger.h"
 #include "user/log.h"
@@ -16,7 +16,7 @@
 #include "user/notify.h"
 #include "user/options.h"
 #include "user/probe.h"
-#include "user/queue_command.h"
+#include "user/stream.h"
 #include "user/wait.h"
 #include "user/worker.h"
 
@@ -28,6 +28,7 @@ struct app {
 	struct otlp_encoder *encoder;
 	struct otlp_exporter *exporter;
 	struct console *console;
+	struct stream *stream;
 	struct worker *workers[FLOW_MAX_WORKERS];
 	struct meter *meter;
 	struct control *control;
@@ -40,11 +41,9 @@ static int app_start(struct app *a)
 	struct meter_opts meter = {.options = a->options, .workers = a->workers};
 	int err;
 
-	err = probe_create(&a->probe, a->options);
-	if (!err)
-		err = probe_attach(a->probe);
-	if (!err && a->options->export_otlp)
-		err = export_open(&a->encoder, &a->exporter, a->options);
+	err = probe_create(&a->probe, a->options) ?: probe_attach(a->probe);
+	err = err ?: export_open(&a->encoder, &a->exporter, a->options);
+	err = err ?: stream_open(&a->stream, a->options, a->encoder);
 	if (err)
 		return err;
 	if (a->options->export_console)
@@ -53,8 +52,8 @@ static int app_start(struct app *a)
 	worker.encoder = meter.encoder = a->encoder;
 	worker.exporter = meter.exporter = a->exporter;
 	worker.console = meter.console = a->console;
-	if (!err)
-		err = meter_create(&a->meter, &meter);
+	worker.stream = meter.stream = a->stream;
+	err = err ?: meter_create(&a->meter, &meter);
 	worker.series = meter_series(a->meter);
 	for (; !err && worker.index < a->options->workers; worker.index++)
 		err = worker_start(&a->workers[worker.index], &worker);
@@ -81,6 +80,7 @@ static int app_run(struct app *a)
 		if (now_ns < tick_ns)
 			continue;
 		tick_ns = now_ns + APP_TICK_NS;
+		stream_tend(a->stream);
 		meter_tick(a->meter, now_ns, false);
 		if (!probe_tick(a->probe)) {
 			log_error("no interface is left to watch: ending");
@@ -100,6 +100,7 @@ static void app_stop(struct app *a)
 	probe_detach(a->probe);
 	for (unsigned w = 0; w < a->options->workers; w++)
 		worker_stop(a->workers[w]);
+	stream_stop(a->stream);
 	probe_tick(a->probe);
 	meter_tick(a->meter, clock_mono_ns(), true);
 	if (a->exporter)
@@ -126,6 +127,7 @@ static int app_watch(struct app *a)
 	for (unsigned w = 0; w < FLOW_MAX_WORKERS; w++)
 		worker_destroy(a->workers[w]);
 	meter_destroy(a->meter);
+	stream_close(a->stream);
 	otlp_exporter_destroy(a->exporter);
 	otlp_encoder_destroy(a->encoder);
 	console_destroy(a->console);
@@ -141,9 +143,7 @@ int main(int argc, char **argv)
 	if (options_parse(&a.options, argc, argv) || wait_init(&a.wait))
 		return EXIT_FAILURE;
 	log_set_level(a.options->verbosity);
-	err = a.options->command == OPTIONS_WATCH ? app_watch(&a)
-	      : a.options->command == OPTIONS_CTL ? ctl_command(a.options)
-						  : queue_command(a.options);
+	err = a.options->command == OPTIONS_WATCH ? app_watch(&a) : command_run(a.options);
 	options_destroy(a.options);
-	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+	return err < 0 ? EXIT_FAILURE : err;
 }

@@ -463,6 +463,8 @@ void meter_ledger(struct meter *m, struct ledger *ret)
 	meter_add_exporter(m, ret);
 	outbox_stats(m->points, &ret->outbox[OTLP_METRICS]);
 	outbox_stats(m->logs, &ret->outbox[OTLP_LOGS]);
+	ret->has_stream = m->opts.stream;
+	stream_stats(m->opts.stream, &ret->stream);
 	if (m->opts.console)
 		console_counts(m->opts.console, &ret->console_printed, &ret->console_skipped);
 	for (w = 0; w < m->opts.options->workers; w++) {

@@ -22,6 +22,7 @@ struct meter_opts {
 	const struct otlp_encoder *encoder; /* NULL: no OTLP */
 	struct otlp_exporter *exporter;     /* NULL: no OTLP */
 	struct console *console;            /* NULL: no console */
+	struct stream *stream;              /* NULL: none */
 };
 
 /* 0 and *ret set, -ENOMEM. What @opts points to is borrowed. */

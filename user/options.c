@@ -86,7 +86,7 @@ static int finish(struct options *o, const struct options_given *given)
 	char fault[OPTIONS_FAULT_CAP];
 	int err = 0;
 
-	if (o->command == OPTIONS_CTL)
+	if (o->command == OPTIONS_CTL || o->command == OPTIONS_TAIL)
 		return 0;
 	if (o->command == OPTIONS_WATCH)
 		err = finish_watch(o, given);
@@ -155,6 +155,9 @@ void options_destroy(struct options *o)
 	free(o->control);
 	free(o->ctl_request);
 	tenant_map_destroy(o->tenants);
+	free(o->events);
+	free(o->tail_interface);
+	free(o->tail_filter);
 	options_pairs_free(o->resource, o->resource_len);
 	explicit_bzero(o, sizeof(*o));
 	free(o);

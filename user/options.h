@@ -34,8 +34,11 @@ enum options_command {
 	OPTIONS_WATCH,
 	OPTIONS_QUEUE_LS, /* queue_dir, verbosity count, nothing else */
 	OPTIONS_QUEUE_SEND, /* and what says where to, how, for how long */
-	OPTIONS_CTL /* control, ctl_request, ctl_is_top */
+	OPTIONS_CTL, /* control, ctl_request, ctl_is_top */
+	OPTIONS_TAIL /* events, tail_…, duration_ms */
 };
+
+enum options_tail_form { OPTIONS_TAIL_LINES, OPTIONS_TAIL_JSON, OPTIONS_TAIL_OTLP };
 
 struct options_pair {
 	char *name;
@@ -107,6 +110,12 @@ struct options {
 	char *control; /* path of the control socket; NULL: by default, "none": none */
 	char *ctl_request; /* a line as control_request.h has it */
 	bool ctl_is_top; /* to be asked again and again */
+
+	char *events; /* path of the event socket; NULL: by default, "none": none */
+	char *tail_interface; /* of the ringspan that is meant; NULL: the only one */
+	char *tail_filter; /* plain text; NULL: all */
+	enum options_tail_form tail_form;
+	uint64_t tail_count; /* 0: no end */
 
 	uint32_t duration_ms; /* 0: until a signal */
 	uint32_t shutdown_timeout_ms;

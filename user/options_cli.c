@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The command lines: watching (no subcommand), queue ls, queue send. All share what the keys mean;
- * which keys there are is each table's matter. ctl has its own, in options_ctl.
+ * which keys there are is each table's matter. ctl and tail have their own files.
  */
 #include <argp.h>
 #include <errno.h>
@@ -44,6 +44,7 @@ enum option_key {
 	KEY_RETRY_BUDGET,
 	KEY_CONNECTIONS,
 	KEY_CONTROL,
+	KEY_EVENTS,
 	KEY_DURATION,
 	KEY_SHUTDOWN_TIMEOUT,
 	KEY_SERIES /* and enum options_series; the last */
@@ -141,6 +142,10 @@ static const struct argp_option watch_table[] = {
 	 "socket on which ringspan ctl is answered, or none (default: "
 	 "/run/ringspan/ctl-IF.sock)",
 	 6},
+	{"events", KEY_EVENTS, "PATH", 0,
+	 "socket on which flows that have ended are published, or none (default: "
+	 "/run/ringspan/events-IF.sock)",
+	 6},
 	{"duration", KEY_DURATION, "SECONDS", 0, "stop after this long (default: at a signal)", 6},
 	{"shutdown-timeout", KEY_SHUTDOWN_TIMEOUT, "SECONDS", 0,
 	 "longest time to send what is left at the end (default: 10)", 6},
@@ -154,7 +159,8 @@ static const char watch_doc[] =
 	"OpenTelemetry spans.\v"
 	"'ringspan queue ls DIR' shows what waits in a --queue-dir, 'ringspan queue send DIR' "
 	"sends "
-	"it; 'ringspan ctl' asks a running ringspan, see 'ringspan ctl --help'.\n\n"
+	"it; 'ringspan ctl' asks a running ringspan, 'ringspan tail' shows its flows as they end, "
+	"each with --help.\n\n"
 	"Sizes are bytes, times are seconds and may have three decimals. Options win over OTEL_* "
 	"variables, which win over defaults. OTEL_EXPORTER_OTLP_* variables describe the first "
 	"--otlp-endpoint, RINGSPAN_OTLP_2_HEADERS, _COMPRESSION, _TIMEOUT, _CERTIFICATE, "
@@ -354,7 +360,9 @@ static error_t parse_running(int key, char *arg, struct parse *p)
 				  why);
 		return 0;
 	case KEY_CONTROL:
-		return options_ctl_set_path(o, arg);
+		return options_ctl_set_path(&o->control, "--control", arg);
+	case KEY_EVENTS:
+		return options_ctl_set_path(&o->events, "--events", arg);
 	case KEY_DURATION:
 		o->duration_ms = options_arg_seconds("--duration", arg, 1, 30 * DAY_MS);
 		return 0;
@@ -413,7 +421,7 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 			options_arg_seconds("--tcp-idle-timeout", arg, 100, DAY_MS);
 		return 0;
 	case ARGP_KEY_ARG:
-		is_command = !strcmp(arg, "queue") || !strcmp(arg, "ctl");
+		is_command = !strcmp(arg, "queue") || !strcmp(arg, "ctl") || !strcmp(arg, "tail");
 		options_arg_refuse("'%.100s': not an option: interfaces are named with "
 				   "--interface%s%s%s",
 				   arg, is_command ? "; '" : "", is_command ? arg : "",
@@ -488,6 +496,8 @@ int options_cli_parse(struct options *o, struct options_given *given, int argc, 
 	argp_err_exit_status = EX_USAGE;
 	if (argc > 1 && !strcmp(argv[1], "ctl"))
 		err = options_ctl_parse(o, argc, argv);
+	else if (argc > 1 && !strcmp(argv[1], "tail"))
+		err = options_tail_parse(o, argc, argv);
 	else if (argc > 1 && !strcmp(argv[1], "queue"))
 		err = parse_subcommand(&p, argc, argv);
 	else

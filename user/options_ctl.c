@@ -66,14 +66,26 @@ struct ctl {
 	bool json;
 };
 
-int options_ctl_set_path(struct options *o, const char *path)
+int options_ctl_set_path(char **ret, const char *option, const char *path)
 {
 	if (!*path || strlen(path) > CTL_PATH_MAX)
-		options_arg_refuse("--control '%.120s': not a path of 1 to %d bytes", path,
+		options_arg_refuse("%s '%.120s': not a path of 1 to %d bytes", option, path,
 				   CTL_PATH_MAX);
-	free(o->control);
-	o->control = strdup(path);
-	return o->control ? 0 : ENOMEM;
+	free(*ret);
+	*ret = strdup(path);
+	return *ret ? 0 : ENOMEM;
+}
+
+void options_ctl_check_filter(const char *text)
+{
+	size_t i;
+
+	for (i = 0; text[i]; i++)
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			break;
+	if (text[i] || i > CTL_FILTER_MAX)
+		options_arg_refuse("--filter: not plain text of at most %d characters",
+				   CTL_FILTER_MAX);
 }
 
 static void set_argument(struct ctl *c, const char *arg)
@@ -89,19 +101,6 @@ static void set_argument(struct ctl *c, const char *arg)
 		options_arg_refuse("ctl %s '%.100s': one too many", c->verb, arg);
 	options_arg_check(options_parse_sample(arg, &n, why), "ctl sample", arg, why);
 	c->share = arg;
-}
-
-static void set_filter(struct ctl *c, const char *text)
-{
-	size_t i;
-
-	for (i = 0; text[i]; i++)
-		if (text[i] < 0x20 || text[i] > 0x7e)
-			break;
-	if (text[i] || i > CTL_FILTER_MAX)
-		options_arg_refuse("--filter: not plain text of at most %d characters",
-				   CTL_FILTER_MAX);
-	c->filter = text;
 }
 
 /* The line that is sent. */
@@ -142,12 +141,13 @@ static error_t parse_ctl(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_CONTROL:
-		return options_ctl_set_path(c->o, arg);
+		return options_ctl_set_path(&c->o->control, "--control", arg);
 	case KEY_JSON:
 		c->json = true;
 		return 0;
 	case KEY_FILTER:
-		set_filter(c, arg);
+		options_ctl_check_filter(arg);
+		c->filter = arg;
 		return 0;
 	case KEY_SORT:
 		c->sort = options_arg_choice("--sort", arg, sorts, 3, "packets, bytes, age");

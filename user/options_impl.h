@@ -32,8 +32,14 @@ int options_cli_parse(struct options *o, struct options_given *given, int argc, 
 /* `ringspan ctl …`, the same way. */
 int options_ctl_parse(struct options *o, int argc, char **argv);
 
-/* --control PATH. 0 or ENOMEM. */
-int options_ctl_set_path(struct options *o, const char *path);
+/* `ringspan tail …`, the same way. */
+int options_tail_parse(struct options *o, int argc, char **argv);
+
+/* --control PATH, --events PATH. 0 or ENOMEM. */
+int options_ctl_set_path(char **ret, const char *option, const char *path);
+
+/* Ends the process unless @text is words for a filter. */
+void options_ctl_check_filter(const char *text);
 
 /* Flow metrics and tenants. 0 or ENOMEM. */
 enum options_series {

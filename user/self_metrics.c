@@ -164,6 +164,31 @@ static int emit_queues(struct metric_writer *w)
 	return err ? err : metric_single(w, &connects, l->connects);
 }
 
+static int emit_stream(struct metric_writer *w)
+{
+	static const struct metric_about flows = {NAME_STREAM_FLOWS, "{flow}", METRIC_COUNTER,
+						  "Ended flows that were published"};
+	static const struct metric_about subscribers = {NAME_STREAM_SUBSCRIBERS, "{subscriber}",
+							METRIC_GAUGE, "Who listens to them"};
+	static const struct metric_about messages = {
+		NAME_STREAM_MESSAGES, "{message}", METRIC_COUNTER,
+		"To all subscribers: published = sent + unread + lost + those that wait"};
+	const struct stream_stats *s = &w->s->ledger->stream;
+	int err;
+
+	if (!w->s->ledger->has_stream)
+		return 0;
+	err = metric_single(w, &flows, s->flows);
+	if (!err)
+		err = metric_single(w, &subscribers, s->subscribers);
+	if (err)
+		return err;
+	metric_count(w, NAME_STAGE, "published", s->for_subscribers);
+	metric_count(w, NAME_STAGE, "sent", s->sent);
+	metric_count(w, NAME_STAGE, "unread", s->unread);
+	return metric_end(w, &messages);
+}
+
 static int emit_process(struct metric_writer *w)
 {
 	static const struct metric_about pressure = {NAME_RING_PRESSURE, "1", METRIC_GAUGE,
@@ -195,6 +220,7 @@ int self_metrics(struct metric_writer *w)
 		emit_losses,
 		emit_flows_and_spans,
 		emit_queues,
+		emit_stream,
 		emit_process,
 	};
 	size_t i;

@@ -98,13 +98,14 @@ static void worker_export_handshake(struct worker *w, const struct flow *f,
 static void worker_report(void *ctx, struct flow *f, const struct flow_report *r)
 {
 	struct worker *w = ctx;
+	bool is_streamed = r->is_final && stream_is_wanted(w->opts.stream);
 	const struct otlp_span *span;
 	char line[512];
 
 	if (w->opts.series)
 		flow_series_add(w->opts.series, f,
 				probe_interface_name(w->opts.probe, f->key.if_slot));
-	if (!w->spans && !w->logs && !w->opts.console)
+	if (!w->spans && !w->logs && !w->opts.console && !is_streamed)
 		return;
 	span = flow_otlp_span(w->otlp, f, r, probe_interface_name(w->opts.probe, f->key.if_slot));
 	w->stats.spans_made += w->spans || w->opts.console;
@@ -112,6 +113,8 @@ static void worker_report(void *ctx, struct flow *f, const struct flow_report *r
 		flow_otlp_line(span, line, sizeof(line));
 		console_span(w->opts.console, line, w->now_mono_ns);
 	}
+	if (is_streamed)
+		stream_publish(w->opts.stream, span);
 	worker_export(w, f, r, span);
 	if (w->spans)
 		worker_export_handshake(w, f, r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * worker - one thread: ring → flow_table → flow_otlp → outbox and console.
+ * worker - one thread: ring → flow_table → flow_otlp → outbox, console and stream.
  *
  * Workers share nothing with each other: own ring, table, outboxes, clock.
  */
@@ -16,6 +16,7 @@
 #include "user/options.h"
 #include "user/outbox.h"
 #include "user/probe.h"
+#include "user/stream.h"
 
 struct worker;
 
@@ -27,6 +28,7 @@ struct worker_opts {
 	struct otlp_exporter *exporter;     /* NULL: no OTLP */
 	struct console *console;            /* NULL: no console */
 	struct flow_series *series;         /* of all workers; NULL: nobody wants it */
+	struct stream *stream;              /* NULL: none */
 };
 
 /* Starts the thread. All that @opts points to must outlive it. 0 and *ret set, or -errno. */
