@@ -124,7 +124,8 @@ static void put_span(struct item *it, const struct otlp_span *span,
 	item_put_varint(it, Span_dropped_attributes_count_tag, dropped);
 	for (i = 0; i < events; i++)
 		put_event(it, &span->events[i], limits);
-	item_put_varint(it, Span_dropped_events_count_tag, span->events_len - events);
+	item_put_varint(it, Span_dropped_events_count_tag,
+			(uint32_t)(span->events_len - events + span->events_dropped));
 	for (i = 0; i < links; i++)
 		put_link(it, &span->links[i], limits);
 	item_put_varint(it, Span_dropped_links_count_tag, span->links_len - links);

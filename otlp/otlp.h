@@ -102,6 +102,7 @@ struct otlp_span {
 	struct otlp_attrs attrs;
 	const struct otlp_event *events;
 	size_t events_len;
+	uint32_t events_dropped; /* more of them that are not in the list */
 	const struct otlp_link *links;
 	size_t links_len;
 	enum otlp_status status;

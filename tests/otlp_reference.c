@@ -196,7 +196,8 @@ static bool encode_spans(pb_ostream_t *out, const pb_field_t *field, void *const
 			.attributes = callback(encode_some_attrs, &some),
 			.dropped_attributes_count = dropped(span->attrs.len, some.max),
 			.events = callback(encode_events, &events),
-			.dropped_events_count = dropped(span->events_len, limits->events),
+			.dropped_events_count =
+				dropped(span->events_len, limits->events) + span->events_dropped,
 			.links = callback(encode_links, &links),
 			.dropped_links_count = dropped(span->links_len, limits->links),
 			.has_status = span->status != OTLP_STATUS_UNSET,

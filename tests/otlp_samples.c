@@ -122,6 +122,7 @@ static void fill_events(struct otlp_samples *s, struct otlp_span *span)
 	}
 	span->events = events;
 	span->events_len = len;
+	span->events_dropped = chance(s, 4) ? (uint32_t)below(s, 70000) : 0;
 }
 
 static void fill_links(struct otlp_samples *s, struct otlp_span *span)

@@ -69,6 +69,23 @@ static void test_encode_limits_count_what_is_cut_off(void **state)
 					     "01", "02") "5:3 }14:1 15{2'refused'3:2 }}"));
 }
 
+/* What the source left out itself is more of the same. */
+static void test_encode_limits_add_to_events_left_out_before(void **state)
+{
+	struct otlp_limits l = none();
+	struct otlp_span s = span;
+
+	(void)state;
+	s.attrs.len = s.links_len = 0;
+	s.status = OTLP_STATUS_UNSET;
+	s.events_dropped = 298;
+	l.events = 1;
+	l.event_attrs = 0;
+	encode_assert_dump(&l, OTLP_TRACES, &s, HEAD_DUMP(SPAN_HEAD "11{2'e1'4:3 }12:300 }"));
+	s.events_len = 0;
+	encode_assert_dump(&l, OTLP_TRACES, &s, HEAD_DUMP(SPAN_HEAD "12:298 }"));
+}
+
 /* Of exactly as many as there are, nothing is cut, and no count written. */
 static void test_encode_limits_that_are_not_passed_change_nothing(void **state)
 {
@@ -216,6 +233,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_encode_limits_count_what_is_cut_off),
+		cmocka_unit_test(test_encode_limits_add_to_events_left_out_before),
 		cmocka_unit_test(test_encode_limits_that_are_not_passed_change_nothing),
 		cmocka_unit_test(test_encode_limits_of_zero_leave_nothing),
 		cmocka_unit_test(test_encode_limits_shorten_attribute_texts_only),
