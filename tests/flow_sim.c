@@ -59,6 +59,12 @@ static void sim_report(void *ctx, struct flow *f, const struct flow_report *r)
 	unsigned tuple = tuple_of(&f->key), i;
 
 	assert_true(s->reports_len < SIM_REPORTS);
+	assert_true(s->notes_len + r->notes_len <= SIM_NOTES);
+	for (i = 0; i < r->notes_len; i++) {
+		assert_true(!i || r->notes[i].mono_ns >= r->notes[i - 1].mono_ns);
+		s->notes[s->notes_len++] = (struct sim_note){s->reports_len, r->notes[i]};
+	}
+	s->notes_dropped += r->notes_dropped;
 	s->reports[s->reports_len++] = (struct sim_report){*f, *r, s->now};
 	f->tag++;
 	for (i = 0; i < 2; i++)
@@ -180,7 +186,11 @@ void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint
 				.key = s->keys[tuple],
 				.tcp_flags = flags};
 	struct sim_conn *c;
+	uint8_t event = s->next_event;
 
+	r.event = event;
+	r.event_count = s->next_event_count;
+	s->next_event = FLOW_EVENT_NONE;
 	if (flags & FLOW_TCP_SYN)
 		flags |= FLOW_SAW_ISN | (flags & FLOW_TCP_ACK ? FLOW_SAW_SYNACK : FLOW_SAW_SYN);
 	s->sent[tuple] += pkts;
@@ -205,9 +215,11 @@ void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint
 		r.info = st->info;
 		r.totals[0] = st->dir[0].totals;
 		r.totals[1] = st->dir[1].totals;
+		r.event = FLOW_EVENT_NONE;
 		s->last_detail[0] = st->dir[0].detail;
 		s->last_detail[1] = st->dir[1].detail;
 		sim_emit(s, &r);
+		r.event = event;
 		memset(st->dir, 0, sizeof(st->dir));
 		st->info.generation++;
 		st->info.first_mono_ns = s->now;
@@ -227,6 +239,21 @@ void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint
 	sim_emit(s, &r);
 }
 
+void sim_quote(struct sim *s, unsigned tuple, unsigned from, uint8_t type, uint32_t mtu)
+{
+	struct flow_record r = {
+		.version = FLOW_ABI_VERSION,
+		.kind = FLOW_RECORD_QUOTE,
+		.from = from,
+		.mono_ns = ++s->now,
+		.key = s->keys[tuple],
+		.info.hash = (tuple + 1) * 0x9E3779B97F4A7C15ULL,
+		.quote = {.reporter = {192, 0, 2, 1}, .type = type, .mtu = mtu},
+	};
+
+	sim_emit(s, &r);
+}
+
 void sim_deliver(struct sim *s, unsigned len)
 {
 	const struct flow_record *list[SIM_QUEUE];
@@ -239,8 +266,13 @@ void sim_deliver(struct sim *s, unsigned len)
 	s->queue_len -= len;
 	memmove(s->queue, s->queue + len, s->queue_len * sizeof(*copy));
 	memmove(s->was_swapped, s->was_swapped + len, s->queue_len * sizeof(bool));
-	for (i = 0; i < len; i++)
-		list[i] = &copy[i].record;
+	for (i = 0; i < len; i++) {
+		const struct flow_record *r = list[i] = &copy[i].record;
+
+		s->events_sent += (r->event != FLOW_EVENT_NONE) +
+				  !!(r->tcp_flags & FLOW_TCP_RST) +
+				  (r->kind == FLOW_RECORD_QUOTE);
+	}
 	flow_table_add(s->table, list, len, s->offset_ns);
 }
 
@@ -268,4 +300,9 @@ void sim_check_balance(struct sim *s)
 	assert_true(st.flows_begun == st.flows_ended + st.flows_held);
 	assert_true(st.pkts_ended == finals);
 	assert_true(st.reports == s->reports_len);
+	assert_true(st.events.seen == s->events_sent);
+	assert_true(st.events.reported == s->notes_len);
+	assert_true(st.events.seen == st.events.reported + st.events.held + st.events.flow_limit +
+					      st.events.no_flow + st.events.pool_full +
+					      st.events.late);
 }

@@ -14,6 +14,7 @@
 #define SIM_QUEUE 512
 #define SIM_CONNS 20000
 #define SIM_REPORTS 60000
+#define SIM_NOTES 60000
 #define SIM_MS 1000000ULL
 #define SIM_S 1000000000ULL
 
@@ -29,6 +30,11 @@ struct sim_report {
 	struct flow flow;
 	struct flow_report report;
 	uint64_t at_mono_ns; /* when it was made */
+};
+
+struct sim_note {
+	unsigned report; /* which one told it */
+	struct flow_note note;
 };
 
 struct sim {
@@ -51,6 +57,12 @@ struct sim {
 	struct sim_report reports[SIM_REPORTS];
 	unsigned reports_len;
 	unsigned reports_detailed;
+	uint8_t next_event; /* of the packet that is sent next: enum flow_event, and */
+	uint16_t next_event_count;
+	unsigned events_sent; /* in records that the table was given */
+	struct sim_note notes[SIM_NOTES];
+	unsigned notes_len;
+	uint64_t notes_dropped; /* as reports say */
 	void (*after_peek)(struct sim *s, unsigned tuple); /* may send packets */
 	unsigned peeks, takes;
 	uint32_t seed;
@@ -64,6 +76,9 @@ uint32_t sim_random(struct sim *s, uint32_t below);
 /* @flags as in flow_totals; @isn only with a SYN. */
 void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint32_t isn,
 	      unsigned pkts);
+/* An ICMP error of @type and @code 0 comes, about a packet that @from sent; its reporter is 192.0.2.1
+ * and its mtu @mtu. */
+void sim_quote(struct sim *s, unsigned tuple, unsigned from, uint8_t type, uint32_t mtu);
 /* The first @len records of the queue go to the table. */
 void sim_deliver(struct sim *s, unsigned len);
 /* Time goes on by @ns, in steps of a wheel tick, all records delivered. */

@@ -47,7 +47,7 @@ user/outbox
 user/span_json user/subscriber
 user/stream
 user/ledger
-user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life
+user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life user/flow_events
 user/exemplars
 user/flow_text user/flow_service user/flow_id
 user/flow_growth

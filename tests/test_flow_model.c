@@ -40,6 +40,8 @@ static void send_random(struct sim *s, unsigned tuple, bool may_open)
 
 	if (flags == SYN && !may_open)
 		flags = ACK;
+	if (!sim_random(s, 6))
+		s->next_event = 1 + sim_random(s, FLOW_EVENT_MAX - 1);
 	sim_send(s, tuple, sim_random(s, 2), flags, sim_random(s, 4), pkts);
 }
 
@@ -102,6 +104,27 @@ static void check_reports(struct sim *s)
 	}
 }
 
+/* What happened is told of the connection that it happened to: nothing of before its first packet
+ * or after the first of the next one. */
+static void check_notes(struct sim *s, bool are_quotes_certain)
+{
+	unsigned i, c;
+
+	for (i = 0; i < s->notes_len; i++) {
+		const struct flow *f = &s->reports[s->notes[i].report].flow;
+		const struct flow_note *n = &s->notes[i].note;
+
+		if (n->kind == FLOW_NOTE_ICMP && !are_quotes_certain)
+			continue;
+		assert_true(n->mono_ns >= f->info.first_mono_ns);
+		for (c = 0; c < s->conns_len; c++) {
+			if (s->keys[s->conns[c].tuple].port[0] == f->key.port[0] &&
+			    s->conns[c].first_mono_ns > f->info.first_mono_ns)
+				assert_true(n->mono_ns < s->conns[c].first_mono_ns);
+		}
+	}
+}
+
 /* What each connection truly carried is what its one last report says. */
 static void check_connections(struct sim *s)
 {
@@ -145,6 +168,8 @@ static void run_random(unsigned faults, uint32_t seed)
 		/* a state taken before its time may leave the end of its last generation in the
 		 * ring */
 		send_random(s, sim_random(s, SIM_TUPLES), !(faults & TABLE_FULL));
+		if (!sim_random(s, 20))
+			sim_quote(s, sim_random(s, SIM_TUPLES), sim_random(s, 2), 3, 0);
 		if (faults & SWAPPED)
 			swap_two(s, faults & LOSSY);
 		s->now += sim_random(s, 80 * SIM_MS);
@@ -168,8 +193,11 @@ static void run_random(unsigned faults, uint32_t seed)
 	for (i = 0; i < SIM_TUPLES; i++)
 		assert_int_equal(s->finals[i], s->sent[i]);
 	check_reports(s);
-	if (!(faults & (MAP_FULL | TABLE_FULL)))
+	if (!(faults & (MAP_FULL | TABLE_FULL))) {
 		check_connections(s);
+		check_notes(s, !(faults & (LOSSY | SWAPPED)));
+	}
+	assert_true(s->notes_len > 500);
 	sim_destroy(s);
 }
 

@@ -79,7 +79,7 @@ static void test_flow_table_survives_each_failing_allocation(void **state)
 		assert_null(t);
 	}
 	fail_at = 0;
-	assert_int_equal(n, 5);
+	assert_int_equal(n, 6);
 	flow_table_destroy(t);
 }
 

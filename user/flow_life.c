@@ -74,6 +74,8 @@ void flow_renew(struct flow_table *t, struct flow *f, const struct flow_info *in
 	f->is_incomplete = f->awaits_last = false;
 	f->reports = 0;
 	f->report_mono_ns = f->tag = f->tag_bits = 0;
+	f->events = f->events_len = f->events_dropped = 0;
+	f->icmp_type = f->icmp_code = 0;
 	f->active_tick = tick_after(info->first_mono_ns) + t->active_ticks;
 	t->stats.flows_begun++;
 }
@@ -171,6 +173,7 @@ void flow_report(struct flow_table *t, uint32_t i, enum flow_end_reason reason)
 		.end_mono_ns = flow_last_mono_ns(f),
 		.detail = t->has_detail ? t->detail : NULL,
 	};
+	struct flow_note notes[FLOW_NOTES_MAX];
 	int d;
 
 	if (f->reports && r.is_final) {
@@ -180,6 +183,8 @@ void flow_report(struct flow_table *t, uint32_t i, enum flow_end_reason reason)
 		r.start_mono_ns = f->report_mono_ns;
 	}
 	flow_find_initiator(f);
+	r.notes = notes;
+	r.notes_len = flow_events_take(&t->events, f, notes, &r.notes_dropped);
 	t->stats.reports++;
 	t->ops.report(t->ops.ctx, f, &r);
 	for (d = 0; d < 2; d++)

@@ -8,6 +8,7 @@
 #ifndef USER_FLOW_LIFE_H
 #define USER_FLOW_LIFE_H
 
+#include "user/flow_events.h"
 #include "user/flow_index.h"
 #include "user/flow_table.h"
 #include "user/flow_wheel.h"
@@ -32,6 +33,7 @@ struct flow_table {
 	struct flow_wheel wheel;
 	union flow_detail detail[2]; /* of the flow at hand, for its next report */
 	bool has_detail;
+	struct flow_events events;
 	struct flow_table_stats stats;
 };
 

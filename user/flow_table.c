@@ -187,6 +187,59 @@ static void record_end_generation(struct flow_table *t, uint32_t i, const struct
 	t->flows[i].clock_offset_ns = clock_offset_ns;
 }
 
+static bool record_has_event(const struct flow_record *r)
+{
+	return (r->event != FLOW_EVENT_NONE && r->event < FLOW_EVENT_MAX) ||
+	       (r->tcp_flags & FLOW_TCP_RST);
+}
+
+static void note_on(struct flow_table *t, struct flow *f, const struct flow_note *note)
+{
+	if (f && note->mono_ns >= f->info.first_mono_ns)
+		flow_events_add(&t->events, f, note);
+	else
+		flow_events_late(&t->events);
+}
+
+/* @f NULL: the generation that it happened to is over, or waits for the end of the one before. */
+static void record_note(struct flow_table *t, struct flow *f, const struct flow_record *r)
+{
+	struct flow_note note = {.mono_ns = r->mono_ns, .kind = r->event, .from = r->from & 1};
+
+	if (r->event != FLOW_EVENT_NONE && r->event < FLOW_EVENT_MAX) {
+		note.count = r->event_count;
+		note_on(t, f, &note);
+	}
+	if (r->tcp_flags & FLOW_TCP_RST) {
+		note.kind = FLOW_NOTE_RESET;
+		note.count = 0;
+		note_on(t, f, &note);
+	}
+}
+
+/* The message does not say which generation it is about: the known one, by the time. If that one
+ * has a successor already, only what came before its last packet can be about it. */
+static void record_add_quote(struct flow_table *t, const struct flow_record *r, uint32_t tag)
+{
+	uint32_t i = flow_index_find(&t->index, t->flows, tag, &r->key);
+	struct flow *f = i == FLOW_NONE ? NULL : &t->flows[i];
+	struct flow_note note = {.mono_ns = r->mono_ns,
+				 .kind = FLOW_NOTE_ICMP,
+				 .from = r->from & 1,
+				 .quote = r->quote};
+
+	if (f && (r->mono_ns < f->info.first_mono_ns ||
+		  (f->awaits_last && r->mono_ns > flow_last_mono_ns(f)))) {
+		flow_events_late(&t->events);
+		return;
+	}
+	if (f) {
+		f->icmp_type = r->quote.type;
+		f->icmp_code = r->quote.code;
+	}
+	flow_events_add(&t->events, f, &note);
+}
+
 static void record_add(struct flow_table *t, const struct flow_record *r, uint32_t tag,
 		       int64_t clock_offset_ns)
 {
@@ -197,6 +250,7 @@ static void record_add(struct flow_table *t, const struct flow_record *r, uint32
 
 	if (!is_stateless && !record_is_usable(t, i, r)) {
 		t->stats.records_late++;
+		record_note(t, NULL, r);
 		return;
 	}
 	if (i == FLOW_NONE)
@@ -211,11 +265,14 @@ static void record_add(struct flow_table *t, const struct flow_record *r, uint32
 		flow_succeed(t, i, &r->info, r->totals, false);
 	} else {
 		flow_await_last(t, i, r->mono_ns);
+		record_note(t, NULL, r);
 		return;
 	}
 	if (r->kind == FLOW_RECORD_LAST)
 		record_end_generation(t, i, r, clock_offset_ns);
 	flow_note_handshake(f, r->from, r->tcp_flags, r->mono_ns);
+	if (record_has_event(r))
+		record_note(t, f, r);
 	if (flow_patience(t, f) < patience)
 		flow_hasten(t, i);
 }
@@ -235,8 +292,12 @@ void flow_table_add(struct flow_table *t, const struct flow_record *const *recor
 		}
 		for (i = 0; i < len; i++)
 			flow_index_prefetch_flow(&t->index, t->flows, tags[i]);
-		for (i = 0; i < len; i++)
-			record_add(t, records[i], tags[i], clock_offset_ns);
+		for (i = 0; i < len; i++) {
+			if (records[i]->kind == FLOW_RECORD_QUOTE)
+				record_add_quote(t, records[i], tags[i]);
+			else
+				record_add(t, records[i], tags[i], clock_offset_ns);
+		}
 	}
 }
 
@@ -353,6 +414,9 @@ int flow_table_create(struct flow_table **ret, const struct flow_table_opts *opt
 	t->rest = calloc(opts->max_flows, sizeof(*t->rest));
 	if (!t->flows || !t->rest)
 		goto fail;
+	err = flow_events_init(&t->events, opts->max_flows);
+	if (err)
+		goto fail;
 	err = flow_index_init(&t->index);
 	if (err)
 		goto fail;
@@ -368,6 +432,7 @@ void flow_table_destroy(struct flow_table *t)
 	if (!t)
 		return;
 	flow_index_reset(&t->index);
+	flow_events_reset(&t->events);
 	free(t->rest);
 	free(t->flows);
 	free(t);
@@ -377,6 +442,7 @@ void flow_table_stats(const struct flow_table *t, struct flow_table_stats *ret)
 {
 	*ret = t->stats;
 	ret->flows_held = ret->flows_begun - ret->flows_ended;
+	ret->events = t->events.stats;
 }
 
 void flow_table_each(const struct flow_table *t, flow_table_fn fn, void *ctx)

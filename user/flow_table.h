@@ -32,10 +32,11 @@ struct flow_counts {
 };
 
 /* When the segments of a TCP handshake were seen: units of 16 ns after the flow's first packet, plus
- * one; 0: not, or later than a minute. See flow_handshake_times(). */
+ * one; 0: not, or later than a minute. See flow_handshake_times(). Of other transports only synack
+ * is in use: see flow_answer_time(). */
 struct flow_handshake {
 	uint32_t syn; /* the first SYN, */
-	uint32_t synack; /* the first answer to it, */
+	uint32_t synack; /* the first answer to it (others: the first packet the other way), */
 	uint32_t ack; /* and the first acknowledgement of that one */
 };
 
@@ -52,16 +53,43 @@ struct flow {
 	bool awaits_last;         /* private: the next generation was seen before the end of this */
 	uint32_t reports;         /* so far */
 	struct flow_handshake handshake;
+	uint8_t tag_bits;         /* more of the tag below */
+	uint8_t events_len;       /* since the last report; private to flow_events, as what follows */
+	uint16_t events_dropped;  /* more of them, for which there was no room */
 	struct flow_counts reported[2]; /* as of the last report; zero before the first */
 	int64_t clock_offset_ns;  /* unix = mono + this, fixed at the first record */
 	uint64_t report_mono_ns;  /* end of the last report; 0: nothing reported yet */
 	uint64_t tag;             /* the reporter's own, kept between reports; 0 at first */
-	uint8_t tag_bits;         /* the same, eight bits more */
-	uint8_t pad;
+	uint32_t events;          /* private: the newest of them in their pool, plus one; 0: none */
+	uint8_t icmp_type;        /* the last ICMP error about this flow; 0: there was none */
+	uint8_t icmp_code;
 	uint16_t slot;            /* private, as what follows: the timing wheel's */
 	uint32_t next, prev;
 	uint64_t active_tick;     /* when the next interval report is due */
 };
+/* 100,000 of them fit into 40 MB with all that belongs to them. */
+_Static_assert(sizeof(struct flow) == 248, "memory");
+
+/* What happened to a flow at one moment. */
+enum flow_note_kind {
+	FLOW_NOTE_RETRANSMISSION = FLOW_EVENT_RETRANSMISSION,
+	FLOW_NOTE_OUT_OF_ORDER = FLOW_EVENT_OUT_OF_ORDER,
+	FLOW_NOTE_ZERO_WINDOW = FLOW_EVENT_ZERO_WINDOW,
+	FLOW_NOTE_CONGESTION = FLOW_EVENT_CONGESTION,
+	FLOW_NOTE_RESET = FLOW_EVENT_MAX, /* a segment with RST */
+	FLOW_NOTE_ICMP, /* an ICMP error came that quotes one of its packets */
+	FLOW_NOTE_MAX
+};
+
+struct flow_note {
+	uint64_t mono_ns;
+	uint8_t kind; /* enum flow_note_kind */
+	uint8_t from; /* endpoint that sent the packet; ICMP: the packet that is quoted */
+	uint16_t count; /* retransmissions, out of order, zero windows: how many in this direction
+			 * so far, this one included */
+	struct flow_quote quote; /* ICMP; else zero */
+};
+#define FLOW_NOTES_MAX 16 /* between two reports */
 
 enum flow_report_kind {
 	FLOW_REPORT_ROOT,     /* the first of this flow; the only one of a short flow */
@@ -77,6 +105,11 @@ struct flow_report {
 				      * report ended */
 	uint64_t end_mono_ns;        /* last packet known; never before the start */
 	const union flow_detail *detail; /* of both directions, as the kernel has it; NULL: unknown */
+	const struct flow_note *notes; /* what happened since the last report, in order of time; one
+					* may be of before this one's start, or, of ICMP, of after
+					* its end */
+	uint32_t notes_len;
+	uint32_t notes_dropped; /* more that happened, and found no room */
 };
 
 struct flow_table_ops {
@@ -106,7 +139,7 @@ int flow_table_create(struct flow_table **ret, const struct flow_table_opts *opt
 void flow_table_destroy(struct flow_table *t); /* NULL is allowed; reports nothing */
 
 /* Accounts @n records (version and size already checked; a LAST one is a flow_record_last; no
- * QUOTE, no PAYLOAD), prefetching in batches of 32. @clock_offset_ns is
+ * PAYLOAD), prefetching in batches of 32. @clock_offset_ns is
  * used for flows that begin here. A full table ends the flow nearest to its timeout with
  * FLOW_LACK_OF_RESOURCES to make room. */
 void flow_table_add(struct flow_table *t, const struct flow_record *const *records, size_t n,
@@ -123,6 +156,17 @@ size_t flow_table_advance(struct flow_table *t, uint64_t now_mono_ns, size_t bud
 /* Ends all flows: FLOW_END_DETECTED for those that had ended, FLOW_FORCED_END for the others. */
 void flow_table_finish(struct flow_table *t);
 
+/* seen = reported + held + all the others. */
+struct flow_event_stats {
+	uint64_t seen; /* what records told of */
+	uint64_t reported;
+	uint64_t held; /* for the next reports */
+	uint64_t flow_limit; /* left out: more than FLOW_NOTES_MAX between two reports */
+	uint64_t no_flow; /* ICMP errors about a flow that is not, or no longer, known */
+	uint64_t pool_full; /* lost: too many at once, over all flows */
+	uint64_t late; /* lost: of a generation that had ended, or whose predecessor had not */
+};
+
 struct flow_table_stats {
 	uint64_t flows_begun;
 	uint64_t flows_ended;    /* final reports made */
@@ -135,6 +179,7 @@ struct flow_table_stats {
 	uint64_t flows_adopted;
 	uint64_t flows_incomplete; /* ended flows whose totals came from records alone */
 	uint64_t flows_evicted;  /* ended by FLOW_LACK_OF_RESOURCES */
+	struct flow_event_stats events;
 };
 void flow_table_stats(const struct flow_table *t, struct flow_table_stats *ret);
 
