@@ -295,6 +295,39 @@ static inline __u32 flow_record_size(__u8 kind)
 	return kind < FLOW_RECORD_MAX ? sizeof(struct flow_record) : 0;
 }
 
+/* ---- which flows there are to be: --filter ---- */
+
+enum filter_op {
+	FILTER_PROTO, /* the IP protocol number is @value */
+	FILTER_FAMILY, /* 4 or 6: @value */
+	FILTER_PORTS, /* one of the ports is in port_low..port_high; fragments and what is not TCP,
+		       * UDP or SCTP have none */
+	FILTER_NET, /* of family @value, and one of the addresses agrees with @addr in @mask */
+	FILTER_OP_MAX
+};
+
+#define FILTER_STEPS_MAX 64
+#define FILTER_IN 0xfe /* where a step leads if it is the last one: the flow is wanted */
+#define FILTER_OUT 0xff
+
+/* A condition, and where to go on: a later step, FILTER_IN or FILTER_OUT. */
+struct filter_step {
+	__u8 op; /* enum filter_op */
+	__u8 value;
+	__u8 on_true, on_false;
+	__u16 port_low, port_high;
+	__u64 addr[2]; /* the bytes of a flow_key's address; zero where @mask is */
+	__u64 mask[2];
+};
+
+/* Begins at step 0. Conditions fit either endpoint, so both directions of a flow are judged alike.
+ */
+struct filter_program {
+	struct filter_step step[FILTER_STEPS_MAX];
+	__u32 len; /* 0: every flow is wanted */
+	__u32 pad;
+};
+
 /* ---- the mirror for other programs: hash map, key u32 0 ---- */
 
 struct xdp_stats {
@@ -312,6 +345,8 @@ _Static_assert(sizeof(struct flow_dir) == 64, "layout");
 _Static_assert(sizeof(struct flow_state) == 160, "layout");
 _Static_assert(sizeof(struct flow_record) == 160, "layout");
 _Static_assert(sizeof(struct flow_record_last) == 208, "layout");
+_Static_assert(sizeof(struct filter_step) == 40, "layout");
+_Static_assert(sizeof(struct filter_program) == 64 * 40 + 8, "layout");
 _Static_assert(sizeof(struct flow_record_payload) == 160 + 8 + 1024, "layout");
 
 #endif /* FLOW_ABI_H */

@@ -39,7 +39,7 @@ otlp/journal
 otlp/exporter otlp/sender
 user/log user/clock user/notify user/json user/control_path user/privileges user/pin
 user/wait
-user/local_socket user/local_find
+user/local_socket user/local_find user/filter
 user/flow_names
 user/tenant_map user/tenant_map_impl user/tenant_lines user/flow_attrs
 user/options*
