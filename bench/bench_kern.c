@@ -4,6 +4,7 @@
  * BPF_PROG_RUN in turn (bare, ours, bare). A sample during which somebody's BPF statistics were
  * switched on is thrown away: they cost more than the program.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +46,9 @@ static double bench_once(int fd, const struct frame *f)
 	return (end - start) / BENCH_REPEAT;
 }
 
+/* @knob: the threshold; in packet mode N. */
 static void bench_case(const char *name, struct flow_bpf *ours, struct bare_bpf *bare,
-		       uint64_t threshold, const struct frame *f)
+		       uint64_t knob, const struct frame *f)
 {
 	int ours_fd = bpf_program__fd(ours->progs.ringspan_xdp);
 	int bare_fd = bpf_program__fd(bare->progs.bare_pass);
@@ -54,7 +56,10 @@ static void bench_case(const char *name, struct flow_bpf *ours, struct bare_bpf 
 	int len = 0, tries;
 	struct bench_stat r;
 
-	ours->bss->sample_threshold = threshold;
+	if (ours->rodata->sample_packets)
+		ours->bss->sample_interval = knob;
+	else
+		ours->bss->sample_threshold = knob;
 	bench_once(ours_fd, f);
 	for (tries = 0; len < BENCH_RUNS && tries < 10 * BENCH_RUNS; tries++) {
 		before = bench_once(bare_fd, f);
@@ -74,21 +79,34 @@ static void bench_case(const char *name, struct flow_bpf *ours, struct bare_bpf 
 	       r.median, r.p10, r.p90);
 }
 
-int main(void)
+/* NULL: refused. */
+static struct flow_bpf *bench_load(bool by_packets)
 {
 	struct flow_bpf *ours = flow_bpf__open();
-	struct bare_bpf *bare = bare_bpf__open_and_load();
-	static struct frame ipv4, ipv6, tagged, tcp4, tcp6, syn;
 	uint32_t zero = 0;
 	int ring;
 
-	if (!ours || !bare)
-		goto fail;
+	if (!ours)
+		return NULL;
 	bpf_map__set_max_entries(ours->maps.flow_states, 65536);
-	if (flow_bpf__load(ours))
-		goto fail;
+	ours->rodata->sample_packets = by_packets;
+	if (flow_bpf__load(ours)) {
+		flow_bpf__destroy(ours);
+		return NULL;
+	}
 	ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "bench_ring", 0, 0, 16 << 20, NULL);
 	bpf_map_update_elem(bpf_map__fd(ours->maps.flow_rings), &zero, &ring, BPF_ANY);
+	return ours;
+}
+
+int main(void)
+{
+	struct flow_bpf *ours = bench_load(false), *packets = bench_load(true);
+	struct bare_bpf *bare = bare_bpf__open_and_load();
+	static struct frame ipv4, ipv6, tagged, tcp4, tcp6, syn;
+
+	if (!ours || !packets || !bare)
+		goto fail;
 	frame_make(&ipv4, FRAME_IPV4_UDP);
 	frame_make(&ipv6, FRAME_IPV6_UDP);
 	frame_make(&tagged, FRAME_QINQ_IPV6_UDP);
@@ -104,6 +122,12 @@ int main(void)
 	bench_case("not kept, IPv6 TCP", ours, bare, FLOW_R_MASK, &tcp6);
 	bench_case("not kept, IPv4 TCP SYN", ours, bare, FLOW_R_MASK, &syn);
 	bench_case("kept, one hot flow, IPv4", ours, bare, 0, &ipv4);
+	bench_case("packet mode 1/1000, IPv4", packets, bare, 1000, &ipv4);
+	bench_case("packet mode 1/100, IPv4", packets, bare, 100, &ipv4);
+	bench_case("packet mode 1/10, IPv4", packets, bare, 10, &ipv4);
+	bench_case("packet mode 1/1, IPv4", packets, bare, 1, &ipv4);
+	bench_case("packet mode 1/100, IPv6", packets, bare, 100, &ipv6);
+	flow_bpf__destroy(packets);
 	flow_bpf__destroy(ours);
 	bare_bpf__destroy(bare);
 	return EXIT_SUCCESS;

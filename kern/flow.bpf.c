@@ -3,8 +3,11 @@
  * flow - the programs: count every packet, keep one flow in N, pass everything.
  *
  *   packet ─► parse ─► count ─► hash ≥ threshold? ─► flow state ─► record
- *                        │              │ no: counted as not kept, unless the threshold rose and
- * its │              │ flow has state from before: then it goes on, whole └ exact, per CPU
+ *                        │              │ no: counted as not kept, unless the threshold rose and its
+ *                        │              │ flow has state from before: then it goes on, whole
+ *                        └ exact, per CPU
+ *
+ * In packet mode "is it a sample?" stands where the hash is compared.
  *
  * The path of a packet that is not kept stays small: nothing of it is gathered. The kept path is a
  * function of its own that parses again; keeping a tuple alive for every packet costs more.
@@ -19,6 +22,7 @@
 #include "kern/hash.bpf.h"
 #include "kern/maps.bpf.h"
 #include "kern/parse.bpf.h"
+#include "kern/sample.bpf.h"
 #include "kern/state.bpf.h"
 
 char flow_license[] SEC("license") = "Dual BSD/GPL";
@@ -68,6 +72,18 @@ enum flow_keeping {
 			    * counted by flow_count_late */
 };
 
+/* Packet mode: what of a packet or train is taken; flow_keep_samples() puts it on its flow. */
+static __always_inline enum flow_keeping flow_count_samples(struct flow_counter *c, __u32 pkts)
+{
+	__u32 taken = sample_take(pkts);
+
+	c->not_kept += pkts - taken;
+	if (!taken)
+		return FLOW_NOT_KEPT;
+	c->kept += taken;
+	return FLOW_KEPT;
+}
+
 /* Counts; says whether the packet belongs to a kept flow, and then its hash. */
 static __always_inline enum flow_keeping flow_count(const struct pkt_buff *b, const struct pkt *p,
 						    enum flow_hook hook, __u32 pkts, __u64 bytes,
@@ -87,6 +103,12 @@ static __always_inline enum flow_keeping flow_count(const struct pkt_buff *b, co
 	if (!p->is_flow || (if_is_looped && hook == FLOW_TRANSMIT)) {
 		c->no_flow += pkts;
 		return FLOW_NOT_KEPT;
+	}
+	if (sample_packets) {
+		if (!flow_count_samples(c, pkts))
+			return FLOW_NOT_KEPT;
+		*ret_hash = flow_hash(b, p);
+		return FLOW_KEPT;
 	}
 	*ret_hash = flow_hash(b, p);
 	r = *ret_hash & FLOW_R_MASK;
@@ -121,6 +143,18 @@ static __always_inline __u32 flow_where(enum flow_hook hook, enum flow_keeping k
 	return hook | (keeping == FLOW_KEPT_IF_KNOWN ? WHERE_LATE : 0);
 }
 
+/* Packet mode: of the packet or train only the samples count, each for the N it was drawn by. */
+static __always_inline void flow_keep_samples(struct state_pkt *sp)
+{
+	const struct sample_state *s = sample_here();
+
+	if (!s || !sp->pkts)
+		return;
+	sp->bytes = (__u64)sp->bytes * s->taken / sp->pkts;
+	sp->pkts = s->taken;
+	sp->interval = s->interval;
+}
+
 static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt *p, __u32 where,
 				      __u64 hash, __u32 pkts, __u32 bytes)
 {
@@ -148,9 +182,13 @@ static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt
 	}
 	if (!is_read)
 		return;
-	sp->threshold = sample_threshold;
-	if ((hash & FLOW_R_MASK) < sp->threshold) /* it rose this moment */
-		sp->threshold = sample_before - 1;
+	if (sample_packets) {
+		flow_keep_samples(sp);
+	} else {
+		sp->threshold = sample_threshold;
+		if ((hash & FLOW_R_MASK) < sp->threshold) /* it rose this moment */
+			sp->threshold = sample_before - 1;
+	}
 	sp->mono_ns = bpf_ktime_get_ns();
 	if (!st)
 		st = state_find(scratch);

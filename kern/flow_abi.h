@@ -202,7 +202,7 @@ struct flow_tcp {
 struct flow_estimate {
 	__u64 pkts;
 	__u64 bytes;
-	__u64 pad;
+	__u64 max_interval; /* the largest of these N: bounds the error. 0: there are no samples */
 };
 
 union flow_detail {

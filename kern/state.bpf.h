@@ -13,12 +13,16 @@
 
 #include "kern/emit.bpf.h"
 #include "kern/maps.bpf.h"
+#include "kern/sample.bpf.h"
 
 /* One packet (or segment train) of a kept flow. */
 struct state_pkt {
 	struct flow_key key;
 	__u64 hash;
-	__u64 threshold; /* in force for a flow that begins with it */
+	union { /* as in flow_info */
+		__u64 threshold; /* in force for a flow that begins with it */
+		__u64 interval; /* what each of its packets stands for */
+	};
 	__u64 mono_ns;
 	__u32 pkts;
 	__u32 bytes;
@@ -249,6 +253,22 @@ static __always_inline bool state_is_over(const struct flow_state *st, __u8 from
 		!st->dir[(from & 1) ^ 1].totals.pkts);
 }
 
+/* Packet mode: what the samples stand for, in place of what segments would tell. */
+static __always_inline void state_estimate(struct flow_estimate *e, const struct state_pkt *sp)
+{
+	__sync_fetch_and_add(&e->pkts, sp->pkts * sp->interval);
+	__sync_fetch_and_add(&e->bytes, sp->bytes * sp->interval);
+	if (e->max_interval < sp->interval)
+		e->max_interval = sp->interval;
+}
+
+static __always_inline void state_move_estimate(struct flow_estimate *to, struct flow_estimate *from)
+{
+	to->pkts = __sync_lock_test_and_set(&from->pkts, 0);
+	to->bytes = __sync_lock_test_and_set(&from->bytes, 0);
+	to->max_interval = from->max_interval;
+}
+
 /* The old totals leave in one record; the entry counts from zero. Without room for the record
  * nothing is reset: the new connection goes on the old one's account, counted. */
 static __always_inline void state_next_generation(struct flow_state *st, const struct state_pkt *sp)
@@ -286,6 +306,8 @@ static __always_inline void state_next_generation(struct flow_state *st, const s
 		r->totals[i].isn = t->isn;
 		r->totals[i].flags = __sync_lock_test_and_set(&t->flags, 0);
 		t->isn = 0;
+		if (sample_packets)
+			state_move_estimate(&last->detail[i].estimate, &st->dir[i].detail.estimate);
 		__builtin_memset(&st->dir[i].detail, 0, sizeof(st->dir[i].detail));
 	}
 	st->info.first_mono_ns = sp->mono_ns;
@@ -345,6 +367,8 @@ static __always_inline void state_account(struct flow_state *st, const struct st
 	before = __sync_fetch_and_add(&d->totals.pkts, sp->pkts);
 	__sync_fetch_and_add(&d->totals.bytes, sp->bytes);
 	d->totals.last_mono_ns = sp->mono_ns;
+	if (sample_packets)
+		state_estimate(&d->detail.estimate, sp);
 
 	now_ms = sp->mono_ns / 1000000;
 	age_ms = (sp->mono_ns - st->info.first_mono_ns) / 1000000;

@@ -15,7 +15,7 @@ layers='
 kern/flow_abi
 kern/hash.bpf kern/parse.bpf kern/count.bpf
 kern/maps.bpf
-kern/emit.bpf
+kern/emit.bpf kern/sample.bpf
 kern/state.bpf
 kern/flow.bpf
 otlp/otlp
