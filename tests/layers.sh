@@ -38,7 +38,7 @@ otlp/queue otlp/queue_impl otlp/queue_journal
 otlp/journal
 otlp/exporter otlp/sender
 user/log user/clock user/notify user/json user/control_path user/privileges user/pin
-user/wait
+user/wait user/auto_rate
 user/local_socket user/local_find user/filter
 user/flow_names
 user/tenant_map user/tenant_map_impl user/tenant_lines user/flow_attrs
