@@ -37,7 +37,7 @@ otlp/account otlp/body otlp/pace
 otlp/queue otlp/queue_impl otlp/queue_journal
 otlp/journal
 otlp/exporter otlp/sender
-user/log user/clock user/notify user/json user/control_path user/privileges user/pin
+user/log user/clock user/notify user/json user/control_path user/privileges user/pin user/traceparent
 user/wait user/auto_rate
 user/local_socket user/local_find user/filter
 user/flow_names
