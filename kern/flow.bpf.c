@@ -22,6 +22,7 @@
 #include "kern/hash.bpf.h"
 #include "kern/maps.bpf.h"
 #include "kern/parse.bpf.h"
+#include "kern/payload.bpf.h"
 #include "kern/sample.bpf.h"
 #include "kern/state.bpf.h"
 
@@ -193,6 +194,8 @@ static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt
 	if (!st)
 		st = state_find(scratch);
 	state_account(st, sp);
+	if (trace_links && st)
+		payload_tell(b, p, sp, st);
 }
 
 static __always_inline struct pkt_buff flow_buff_xdp(struct xdp_md *ctx)

@@ -182,7 +182,7 @@ struct flow_info {
 	__u8 first_from; /* endpoint that sent the first packet */
 	__u8 first_hook; /* enum flow_hook where it was seen */
 	__u8 is_closed; /* sampling rejected the connection that follows on the tuple */
-	__u8 pad;
+	__u8 requests; /* HTTP requests told in PAYLOAD records */
 };
 
 /* How the TCP segments of one direction came along. Numbers stay at 65535 once they are there. */
@@ -278,6 +278,7 @@ struct flow_record_last {
 };
 
 #define FLOW_PAYLOAD_MAX 1024
+#define FLOW_REQUESTS_MAX 32 /* of one connection */
 struct flow_record_payload {
 	struct flow_record record;
 	__u32 len; /* bytes of data, from the first one of the TCP segment on */

@@ -20,6 +20,7 @@ const volatile __u32 if_slot;
 const volatile bool if_is_l3; /* no link-layer header */
 const volatile bool
     if_is_looped; /* loopback: each packet passes twice, flows take the receive side */
+const volatile bool trace_links; /* tell the beginning of HTTP requests */
 const volatile __u32 ring_count = 1;
 const volatile __u64 site_key[4];
 

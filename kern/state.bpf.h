@@ -164,7 +164,7 @@ static __always_inline void state_fill_info(struct flow_info *info, const struct
 	info->generation = 0;
 	info->first_from = sp->from;
 	info->first_hook = sp->hook;
-	info->is_closed = info->pad = 0;
+	info->is_closed = info->requests = 0;
 }
 
 static __always_inline void state_fill_head(struct flow_record *r, const struct state_pkt *sp,
@@ -314,7 +314,7 @@ static __always_inline void state_next_generation(struct flow_state *st, const s
 	st->info.threshold = sp->threshold;
 	st->info.first_from = sp->from;
 	st->info.first_hook = sp->hook;
-	st->info.is_closed = 0;
+	st->info.is_closed = st->info.requests = 0;
 	emit_submit(last);
 	stat_add(FLOW_STAT_NEXT_GEN, 1);
 }

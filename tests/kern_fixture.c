@@ -20,6 +20,8 @@ static int kern_record(void *ctx, void *data, size_t size)
 	struct kern *k = ctx;
 
 	assert_int_equal(size, flow_record_size(r->kind));
+	if (r->kind == FLOW_RECORD_PAYLOAD)
+		memcpy(&k->payload, data, size);
 	assert_true(k->records_len < KERN_RECORDS_MAX);
 	memcpy(&k->records[k->records_len++], r,
 	       size < sizeof(k->records[0]) ? size : sizeof(k->records[0]));

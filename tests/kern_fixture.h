@@ -25,6 +25,7 @@ struct kern {
 	struct ring_buffer *ring;
 	struct flow_record_last records[KERN_RECORDS_MAX]; /* of the last drain; longer ones cut */
 	size_t records_len;
+	struct flow_record_payload payload; /* the last one of its kind, whole */
 	int cpus;
 	struct flow_counter *percpu;
 };

@@ -17,6 +17,7 @@ kern/hash.bpf kern/parse.bpf kern/count.bpf
 kern/maps.bpf
 kern/emit.bpf kern/sample.bpf
 kern/state.bpf
+kern/payload.bpf
 kern/flow.bpf
 otlp/otlp
 otlp/wire
