@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One thing nng 1.5 does not bear: a client that goes away in the very moment it has come. Its
- * listener takes the broken pipe for its own end, and hands nobody over any more; all that shows it
- * is a number in its statistics. They are looked at once a second, and it is replaced; clients that
- * wait meanwhile connect again by themselves. Closing a listener closes what it has accepted, so
- * one that was replaced stays, out of the way, until its last client has left.
+ * listener takes the broken pipe for its own end, and greets but hands nobody over any more. All
+ * that shows it is a number in its statistics, which also grows when a client leaves in the middle
+ * of something. So when it has grown, we come as a client that nobody wants; if a second later
+ * nobody was accepted, the listener is replaced. It is closed then, with all that it has accepted,
+ * for the sake of those who wait at it: they connect and ask again.
  *
  * A socket file outlives a process that is killed. Whether somebody listens on it can be asked, and
  * two that start at the same time take turns: by a lock on the folder, for as long as it takes to
@@ -21,7 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,15 +34,14 @@
 
 #define LOCAL_LOOK_NS 1000000000ULL
 #define LOCAL_NAMES 64 /* default names that are tried */
-#define LOCAL_RETIRED 16 /* replaced listeners that have clients */
 
 struct local_socket {
 	nng_socket socket;
 	nng_listener listener;
-	bool is_listening, keeps_clients;
-	nng_listener retired[LOCAL_RETIRED]; /* the oldest first */
-	size_t retired_len;
+	bool is_listening;
 	uint64_t looked_mono_ns;
+	uint64_t errors, accepted; /* of the listener, when it was last suspected */
+	int knock; /* our own connection, to see whether it is accepted; -1: none */
 	ino_t inode; /* of the socket file that is ours */
 	char path[CONTROL_PATH_CAP];
 };
@@ -107,35 +109,59 @@ static int local_listen(struct local_socket *l)
 	return 0;
 }
 
-/* A number of a listener; 0 if it is not known. */
+static uint64_t local_number(nng_stat *listener, const char *name)
+{
+	nng_stat *stat = nng_stat_find(listener, name);
+
+	return stat ? nng_stat_value(stat) : 0;
+}
+
+/* A number of a listener; 0 if it is not known. nng_stat_find_listener() of 1.5 finds any of them.
+ */
 static uint64_t local_stat(nng_stat *all, nng_listener listener, const char *name)
 {
-	nng_stat *mine = nng_stat_find_listener(all, listener);
+	uint64_t id = (uint64_t)nng_listener_id(listener);
+	nng_stat *one;
 
-	mine = mine ? nng_stat_find(mine, name) : NULL;
-	return mine ? nng_stat_value(mine) : 0;
+	for (one = nng_stat_child(all); one; one = nng_stat_next(one))
+		if (!strcmp(nng_stat_name(one), "listener") && local_number(one, "id") == id)
+			return local_number(one, name);
+	return 0;
 }
 
-static void local_retire(struct local_socket *l, nng_listener old)
+/* Comes with a greeting of no protocol. The file descriptor, or -1: nobody lets us in. */
+static int local_knock(const char *path)
 {
-	if (l->retired_len == LOCAL_RETIRED) {
-		nng_listener_close(l->retired[0]);
-		l->retired_len--;
-		memmove(&l->retired[0], &l->retired[1], l->retired_len * sizeof(l->retired[0]));
+	static const unsigned char greeting[] = {0, 'S', 'P', 0, 0xff, 0xff, 0, 0};
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	if (fd >= 0 && (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) ||
+			send(fd, greeting, sizeof(greeting), MSG_NOSIGNAL) < 0)) {
+		close(fd);
+		fd = -1;
 	}
-	l->retired[l->retired_len++] = old;
+	return fd;
 }
 
-static void local_let_go(struct local_socket *l, nng_stat *all)
+/* Looks at the numbers of the listener; whether it is known to be broken. */
+static bool local_is_broken(struct local_socket *l, nng_stat *all)
 {
-	size_t i, kept = 0;
+	uint64_t errors = local_stat(all, l->listener, "other");
+	uint64_t accepted = local_stat(all, l->listener, "accept");
 
-	for (i = 0; i < l->retired_len; i++)
-		if (local_stat(all, l->retired[i], "pipes"))
-			l->retired[kept++] = l->retired[i];
-		else
-			nng_listener_close(l->retired[i]);
-	l->retired_len = kept;
+	if (l->knock >= 0) {
+		close(l->knock);
+		l->knock = -1;
+		return accepted == l->accepted;
+	}
+	if (errors == l->errors)
+		return false;
+	l->errors = errors;
+	l->accepted = accepted;
+	l->knock = local_knock(l->path);
+	return l->knock < 0;
 }
 
 void local_socket_tend(struct local_socket *l)
@@ -149,16 +175,13 @@ void local_socket_tend(struct local_socket *l)
 	if (now_ns - l->looked_mono_ns < LOCAL_LOOK_NS || nng_stats_get(&all))
 		return;
 	l->looked_mono_ns = now_ns;
-	/* an error that it may not have survived */
-	is_broken = !was_listening || local_stat(all, l->listener, "other");
-	local_let_go(l, all);
+	is_broken = !was_listening || local_is_broken(l, all);
 	nng_stats_free(all);
 	if (!is_broken)
 		return;
+	l->errors = 0;
 	err = local_listen(l);
-	if (was_listening && l->keeps_clients)
-		local_retire(l, old);
-	else if (was_listening)
+	if (was_listening)
 		nng_listener_close(old);
 	if (err)
 		log_debug("socket %s: %s; trying again", l->path, strerror(-err));
@@ -233,7 +256,7 @@ int local_socket_open(struct local_socket **ret, nng_socket socket,
 		return -ENOMEM;
 	}
 	l->socket = socket;
-	l->keeps_clients = opts->keeps_clients;
+	l->knock = -1;
 	l->looked_mono_ns = clock_mono_ns();
 	if (opts->path) {
 		snprintf(l->path, sizeof(l->path), "%s", opts->path);
@@ -257,6 +280,8 @@ void local_socket_close(struct local_socket *l)
 
 	if (!l)
 		return;
+	if (l->knock >= 0)
+		close(l->knock);
 	nng_close(l->socket);
 	if (l->inode && !stat(l->path, &st) && st.st_ino == l->inode)
 		unlink(l->path);

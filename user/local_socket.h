@@ -8,7 +8,6 @@
 #ifndef USER_LOCAL_SOCKET_H
 #define USER_LOCAL_SOCKET_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include <nng/nng.h>
@@ -22,7 +21,6 @@ struct local_socket_opts {
 	const char *path; /* NULL: by default */
 	const char *const *interfaces;
 	size_t interfaces_len; /* at least 1 */
-	bool keeps_clients; /* when the listener is replaced; else they have to connect again */
 };
 
 /* Takes @socket over, in any case, and listens. 0 and *ret set; *ret is NULL if the default one
@@ -34,7 +32,8 @@ int local_socket_open(struct local_socket **ret, nng_socket socket,
 /* Closes the socket, and with it all connections, and removes the file. NULL is allowed. */
 void local_socket_close(struct local_socket *l);
 
-/* To be called once a second or more often: keeps it listening. */
+/* To be called once a second or more often: keeps it listening. Where that needs a new
+ * listener, all clients have to connect again, as those of nng do by themselves. */
 void local_socket_tend(struct local_socket *l);
 
 int local_socket_errno(int nng_err); /* of nng → -errno; 0 → 0 */

@@ -130,8 +130,6 @@ static void stream_settle(struct stream *s, struct stream_subscriber *sub)
 		s->stats.unread += subscriber_waiting(sub);
 		s->stats.subscribers--;
 		atomic_fetch_sub(&s->wanted, 1);
-	} else {
-		s->stats.turned_away++;
 	}
 	*sub = (struct stream_subscriber){0};
 }
@@ -217,7 +215,6 @@ int stream_open(struct stream **ret, const struct options *o, const struct otlp_
 		.path = o->events,
 		.interfaces = o->interfaces,
 		.interfaces_len = o->interfaces_len,
-		.keeps_clients = true,
 	};
 	struct stream *s;
 	int err;

@@ -57,7 +57,7 @@ struct stream_stats {
 	uint64_t lost; /* pushed out of a queue */
 	uint64_t unmade; /* could not be encoded, or there was no memory */
 	uint64_t subscribers; /* now */
-	uint64_t turned_away; /* one too many, or no subscribers at all */
+	uint64_t turned_away; /* one too many */
 };
 void stream_stats(struct stream *s, struct stream_stats *ret); /* any thread; of NULL: all zero */
 

@@ -27,6 +27,8 @@
 #include "user/subscriber.h"
 
 #define TAIL_CONNECT_NS 6000000000ULL
+#define TAIL_AGAIN 3 /* times, in a row and quickly, that a lost connection is made again */
+#define TAIL_LASTED_NS 3000000000ULL
 #define TAIL_SAY_NS 1000000000ULL
 #define TAIL_LINE_CAP 1024
 #define TAIL_CHUNK 4096 /* PIPE_BUF: a pipe that says "ready" takes it whole */
@@ -35,6 +37,8 @@ struct tail {
 	const struct options *o;
 	const char *path;
 	struct subscriber *sub;
+	uint64_t connected_mono_ns;
+	unsigned again; /* how often it was lost quickly */
 	int signals; /* file descriptor */
 	struct control_filter filter;
 	uint64_t end_mono_ns;
@@ -196,6 +200,39 @@ static int tail_on_message(struct tail *t, const char *data, size_t len)
 
 /* ---- all ---- */
 
+static int tail_connect(struct tail *t)
+{
+	int err = local_find_check(t->path);
+
+	if (err)
+		return err;
+	err = subscriber_open(&t->sub, t->path, t->signals, clock_mono_ns() + TAIL_CONNECT_NS);
+	t->connected_mono_ns = clock_mono_ns();
+	if (err == -EINTR)
+		t->is_over = true;
+	else if (err == -EPROTO)
+		log_error("%s is no event stream of a ringspan", t->path);
+	else if (err == -ETIMEDOUT)
+		log_error("no answer from %s within %llu s: it hangs, or is stopped", t->path,
+			  TAIL_CONNECT_NS / 1000000000);
+	else if (err)
+		log_error("cannot connect to %s: %s", t->path, strerror(-err));
+	return err == -EINTR ? 0 : err;
+}
+
+/* A listener that was replaced cuts everybody off: then there is another one. 0; -ENODATA: there is
+ * none, or it does not want us; -errno, said. */
+static int tail_connect_again(struct tail *t)
+{
+	if (clock_mono_ns() - t->connected_mono_ns > TAIL_LASTED_NS)
+		t->again = 0;
+	subscriber_close(t->sub);
+	t->sub = NULL;
+	if (++t->again > TAIL_AGAIN || control_path_probe(t->path))
+		return -ENODATA;
+	return tail_connect(t);
+}
+
 /* Until something ends it. */
 static int tail_follow(struct tail *t)
 {
@@ -209,6 +246,8 @@ static int tail_follow(struct tail *t)
 			err = tail_on_message(t, data, len);
 		else if (!err && tail_wait(t, subscriber_fd(t->sub), POLLIN))
 			err = subscriber_fill(t->sub);
+		if (err == -ENODATA)
+			err = tail_connect_again(t);
 		if (t->o->tail_count && t->shown == t->o->tail_count)
 			t->is_over = true;
 	}
@@ -220,25 +259,6 @@ static int tail_follow(struct tail *t)
 			t->path, STREAM_SUBSCRIBERS);
 	tail_say_missed(t, true);
 	return err;
-}
-
-static int tail_connect(struct tail *t)
-{
-	int err = local_find_check(t->path);
-
-	if (err)
-		return err;
-	err = subscriber_open(&t->sub, t->path, t->signals, clock_mono_ns() + TAIL_CONNECT_NS);
-	if (err == -EINTR)
-		t->is_over = true;
-	else if (err == -EPROTO)
-		log_error("%s is no event stream of a ringspan", t->path);
-	else if (err == -ETIMEDOUT)
-		log_error("no answer from %s within %llu s: it hangs, or is stopped", t->path,
-			  TAIL_CONNECT_NS / 1000000000);
-	else if (err)
-		log_error("cannot connect to %s: %s", t->path, strerror(-err));
-	return err == -EINTR ? 0 : err;
 }
 
 static int tail_signals(void)
