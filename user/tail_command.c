@@ -200,14 +200,15 @@ static int tail_on_message(struct tail *t, const char *data, size_t len)
 
 /* ---- all ---- */
 
+/* 0; -ENODATA: there is nobody any more; -errno, said. */
 static int tail_connect(struct tail *t)
 {
-	int err = local_find_check(t->path);
+	int err;
 
-	if (err)
-		return err;
 	err = subscriber_open(&t->sub, t->path, t->signals, clock_mono_ns() + TAIL_CONNECT_NS);
 	t->connected_mono_ns = clock_mono_ns();
+	if (err == -ECONNREFUSED || err == -ENOENT || err == -ECONNRESET)
+		return -ENODATA;
 	if (err == -EINTR)
 		t->is_over = true;
 	else if (err == -EPROTO)
@@ -253,10 +254,6 @@ static int tail_follow(struct tail *t)
 	}
 	if (err == -EPROTO)
 		log_error("%s does not send what a ringspan does", t->path);
-	else if (err == -ENODATA)
-		log_error(
-			"%s was closed: that ringspan has ended, or it has %d subscribers already",
-			t->path, STREAM_SUBSCRIBERS);
 	tail_say_missed(t, true);
 	return err;
 }
@@ -291,9 +288,15 @@ int tail_command(const struct options *o)
 	t.signals = tail_signals();
 	if (o->duration_ms)
 		t.end_mono_ns = clock_mono_ns() + o->duration_ms * 1000000ULL;
-	err = tail_connect(&t);
+	err = local_find_check(path);
+	if (!err)
+		err = tail_connect(&t);
 	if (!err && !t.is_over)
 		err = tail_follow(&t);
+	if (err == -ENODATA)
+		log_error(
+			"%s was closed: that ringspan has ended, or it has %d subscribers already",
+			path, STREAM_SUBSCRIBERS);
 	subscriber_close(t.sub);
 	close(t.signals);
 	free(t.copy);
