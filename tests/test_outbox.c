@@ -270,6 +270,35 @@ static void test_outbox_counts_points_of_metrics(void **state)
 	outbox_destroy(o);
 }
 
+static void test_outbox_spreads_a_large_metric_over_requests(void **state)
+{
+	struct outbox *o = outbox_of(OTLP_METRICS, 0, 1000, 1000);
+	struct otlp_attr attrs[41];
+	struct otlp_point points[41];
+	struct otlp_metric metric = {.name = OTLP_STR("m"), .type = OTLP_GAUGE, .points = points,
+				     .points_len = 41};
+	char text[2000];
+	size_t i;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (i = 0; i < 41; i++) {
+		/* the 18th fits no request */
+		attrs[i] = (struct otlp_attr){.key = OTLP_STR("k"), .type = OTLP_STRING,
+					      .value.string = {text, i == 17 ? 2000 : 60}};
+		points[i] = (struct otlp_point){.attrs = {&attrs[i], 1}, .time_unix_ns = 1 + i};
+	}
+	assert_int_equal(outbox_add_metric(o, &metric, 0), -EMSGSIZE);
+	assert_int_equal(stats_of(o).made, 41);
+	assert_int_equal(stats_of(o).unencodable, 1);
+	outbox_flush(o);
+	assert_int_equal(to.items, 40);
+	assert_true(to.len >= 5 && to.len <= 20);
+	for (i = 0; i < to.len; i++)
+		assert_true(to.got[i].size <= 1000);
+	outbox_destroy(o);
+}
+
 static void test_outbox_sends_logs(void **state)
 {
 	struct outbox *o = outbox_of(OTLP_LOGS, 2, 65536, 0);
@@ -327,6 +356,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_outbox_counts_points_of_metrics, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_outbox_spreads_a_large_metric_over_requests,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_outbox_sends_logs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_outbox_is_none_where_nobody_takes_the_signal,
 						setup, teardown),

@@ -83,8 +83,7 @@ void outbox_flush(struct outbox *o)
 	}
 }
 
-static int outbox_add(struct outbox *o, outbox_add_fn add, const void *item, size_t items,
-		      uint64_t now_mono_ns)
+static int outbox_try(struct outbox *o, outbox_add_fn add, const void *item, uint64_t now_mono_ns)
 {
 	int err = outbox_begin(o, now_mono_ns);
 
@@ -96,6 +95,11 @@ static int outbox_add(struct outbox *o, outbox_add_fn add, const void *item, siz
 		if (!err)
 			err = add(&o->batch, item);
 	}
+	return err;
+}
+
+static int outbox_account(struct outbox *o, size_t items, int err)
+{
 	o->stats.made += items;
 	if (err == -ENOMEM)
 		o->stats.unsent += items;
@@ -105,6 +109,11 @@ static int outbox_add(struct outbox *o, outbox_add_fn add, const void *item, siz
 	if (o->opts.max_items && o->stats.waiting >= o->opts.max_items)
 		outbox_flush(o);
 	return err;
+}
+
+static int outbox_add(struct outbox *o, outbox_add_fn add, const void *item, uint64_t now_mono_ns)
+{
+	return outbox_account(o, 1, outbox_try(o, add, item, now_mono_ns));
 }
 
 static int add_span(struct otlp_batch *b, const void *item)
@@ -124,17 +133,38 @@ static int add_log(struct otlp_batch *b, const void *item)
 
 int outbox_add_span(struct outbox *o, const struct otlp_span *span, uint64_t now_mono_ns)
 {
-	return outbox_add(o, add_span, span, 1, now_mono_ns);
+	return outbox_add(o, add_span, span, now_mono_ns);
 }
 
 int outbox_add_metric(struct outbox *o, const struct otlp_metric *metric, uint64_t now_mono_ns)
 {
-	return outbox_add(o, add_metric, metric, metric->points_len, now_mono_ns);
+	struct otlp_metric part = *metric;
+	size_t most = metric->points_len, done = 0;
+	int err, ret = 0;
+
+	do {
+		part.points = metric->points + done;
+		part.points_len = metric->points_len - done;
+		if (part.points_len > most)
+			part.points_len = most;
+		err = outbox_try(o, add_metric, &part, now_mono_ns);
+		if (err == -EMSGSIZE && most > 1) {
+			most = (part.points_len + 1) / 2;
+			continue;
+		}
+		ret = ret ? ret : err;
+		outbox_account(o, part.points_len, err);
+		done += part.points_len;
+		most *= 2; /* it may have been one large point */
+		if (done < metric->points_len)
+			outbox_flush(o); /* a metric is in a request once */
+	} while (done < metric->points_len);
+	return ret;
 }
 
 int outbox_add_log(struct outbox *o, const struct otlp_log *log, uint64_t now_mono_ns)
 {
-	return outbox_add(o, add_log, log, 1, now_mono_ns);
+	return outbox_add(o, add_log, log, now_mono_ns);
 }
 
 void outbox_lose(struct outbox *o, size_t items)

@@ -32,6 +32,7 @@ void outbox_destroy(struct outbox *o); /* NULL is allowed; what waits is thrown 
 /* Each: 0, the item is on its way; else it is lost and counted: -ENOMEM no memory for a request,
  * -EINVAL it breaks a MUST of the protocol, -EMSGSIZE no request can hold it. */
 int outbox_add_span(struct outbox *o, const struct otlp_span *span, uint64_t now_mono_ns);
+/* A metric that no request can hold is spread over several; the first error is returned. */
 int outbox_add_metric(struct outbox *o, const struct otlp_metric *metric, uint64_t now_mono_ns);
 int outbox_add_log(struct outbox *o, const struct otlp_log *log, uint64_t now_mono_ns);
 
