@@ -47,14 +47,14 @@ user/options*
 user/outbox
 user/span_json user/subscriber
 user/stream
+user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life user/flow_events user/flow_tcp
 user/ledger
-user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life user/flow_events
 user/exemplars
 user/flow_text user/flow_service user/flow_id
 user/flow_growth
 user/flow_series
 user/flow_log
-user/flow_otlp user/flow_line user/metric_writer user/self_metrics user/sdk_metrics user/series_metrics user/flow_metrics
+user/flow_story user/flow_otlp user/flow_line user/metric_writer user/self_metrics user/sdk_metrics user/series_metrics user/flow_metrics
 user/console
 user/attach_xdp user/attach_tc
 user/probe user/probe_impl user/probe_read user/probe_sample

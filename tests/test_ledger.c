@@ -57,6 +57,13 @@ static struct ledger closed_ledger(void)
 	    .flows_begun = 45,
 	    .flows_ended = 44,
 	    .flows_held = 1,
+	    .events = {.seen = 31,
+		       .reported = 12,
+		       .held = 5,
+		       .flow_limit = 8,
+		       .no_flow = 1,
+		       .pool_full = 3,
+		       .late = 2},
 	};
 
 	return l;
@@ -93,7 +100,7 @@ static void print(const struct ledger *l, char *text, size_t cap, bool *ret_clos
 static void test_ledger_closes_when_all_is_accounted_for(void **state)
 {
 	static const char *const stages[] = {
-	    "packets",	  "kept_packets", "flows",   "records",	    "spans",
+	    "packets",	  "kept_packets", "flows",   "flow_events", "records",	    "spans",
 	    "spans_otlp", "metrics",	  "metric_points", "logs", "log_records",
 	    "spans_console"};
 	struct ledger l = closed_ledger();
@@ -128,6 +135,13 @@ static void test_ledger_notices_each_number(void **state)
 	    {&l.flows_begun, "flows"},
 	    {&l.flows_ended, "flows"},
 	    {&l.flows_held, "flows"},
+	    {&l.events.seen, "flow_events"},
+	    {&l.events.reported, "flow_events"},
+	    {&l.events.held, "flow_events"},
+	    {&l.events.flow_limit, "flow_events"},
+	    {&l.events.no_flow, "flow_events"},
+	    {&l.events.pool_full, "flow_events"},
+	    {&l.events.late, "flow_events"},
 	    {&l.records_submitted, "records"},
 	    {&l.records_consumed, "records"},
 	    {&l.records_strangers, "records"},
@@ -187,10 +201,12 @@ static void test_ledger_lost_leaves_out_what_was_meant(void **state)
 	struct ledger l = closed_ledger();
 
 	(void)state;
-	assert_int_equal(ledger_lost(&l), 3 + 7 + 1 + 4 + 5 + 13 + 1 + 1 + 2);
+	assert_int_equal(ledger_lost(&l), 3 + 5 + 7 + 1 + 4 + 5 + 13 + 1 + 1 + 2);
 	l.pkts_not_kept += 100;
 	l.console_skipped += 100;
-	assert_int_equal(ledger_lost(&l), 3 + 7 + 1 + 4 + 5 + 13 + 1 + 1 + 2);
+	l.events.flow_limit += 100;
+	l.events.no_flow += 100;
+	assert_int_equal(ledger_lost(&l), 3 + 5 + 7 + 1 + 4 + 5 + 13 + 1 + 1 + 2);
 }
 
 static void test_ledger_on_the_way_is_held_while_running(void **state)
@@ -230,15 +246,15 @@ static void test_ledger_has_only_rows_that_apply(void **state)
 	(void)state;
 	l.has_logs = false;
 	l.signal[0][OTLP_LOGS] = (struct otlp_signal_stats){0};
-	assert_int_equal(rows_of(&l), 9);
+	assert_int_equal(rows_of(&l), 10);
 	l.target[0][OTLP_TRACES].label = NULL; /* OTEL_TRACES_EXPORTER=none */
-	assert_int_equal(ledger_rows(&l, rows), 7);
-	assert_string_equal(rows[4].stage, "metrics");
+	assert_int_equal(ledger_rows(&l, rows), 8);
+	assert_string_equal(rows[5].stage, "metrics");
 	l.destinations_len = 0;
-	assert_int_equal(ledger_rows(&l, rows), 5);
-	assert_string_equal(rows[4].stage, "spans_console");
+	assert_int_equal(ledger_rows(&l, rows), 6);
+	assert_string_equal(rows[5].stage, "spans_console");
 	l.has_console = false;
-	assert_int_equal(rows_of(&l), 4);
+	assert_int_equal(rows_of(&l), 5);
 }
 
 /* Without --logs there may still be some of an earlier run, on disk. */
@@ -278,14 +294,14 @@ static void test_ledger_has_a_row_for_each_destination(void **state)
 	bool closed;
 
 	(void)state;
-	assert_int_equal(ledger_rows(&l, rows), 13);
-	assert_string_equal(rows[5].stage, "spans_otlp");
-	assert_int_equal(rows[5].destination, 1);
-	assert_string_equal(rows[5].server_address, "a");
-	assert_int_equal(rows[6].destination, 2);
-	assert_string_equal(rows[6].server_address, "b");
-	assert_int_equal(rows[6].held, 26);
-	assert_int_equal(rows[4].destination, 0);
+	assert_int_equal(ledger_rows(&l, rows), 14);
+	assert_string_equal(rows[6].stage, "spans_otlp");
+	assert_int_equal(rows[6].destination, 1);
+	assert_string_equal(rows[6].server_address, "a");
+	assert_int_equal(rows[7].destination, 2);
+	assert_string_equal(rows[7].server_address, "b");
+	assert_int_equal(rows[7].held, 26);
+	assert_int_equal(rows[5].destination, 0);
 	l.signal[1][OTLP_TRACES].rejected++;
 	print(&l, text, sizeof(text), &closed);
 	assert_false(closed);
@@ -403,7 +419,7 @@ static void test_ledger_prints_a_table_that_adds_up(void **state)
 		assert_int_equal(in, out + held + aside + lost);
 		rows++;
 	}
-	assert_int_equal(rows, 11);
+	assert_int_equal(rows, 12);
 	assert_string_equal(rest, "ledger: closed\n");
 }
 

@@ -134,6 +134,14 @@ unsigned ledger_rows(const struct ledger *l, struct ledger_row rows[LEDGER_ROWS_
 	r = ledger_row_add(rows, &len, "flows", l->flows_begun, l->flows_ended, l->flows_held);
 	ledger_row_settle(r, l->is_running);
 
+	r = ledger_row_add(rows, &len, "flow_events", l->events.seen, l->events.reported,
+			   l->events.held);
+	ledger_add_aside(r, "flow_limit", l->events.flow_limit);
+	ledger_add_aside(r, "no_flow", l->events.no_flow);
+	ledger_add_lost(r, "pool_full", l->events.pool_full);
+	ledger_add_lost(r, "late", l->events.late);
+	ledger_row_settle(r, false); /* one consistent reading of each table */
+
 	r = ledger_row_add(rows, &len, "records", l->records_submitted + l->records_lost,
 			   l->records_consumed, l->records_held);
 	ledger_add_lost(r, "ring_full", l->records_lost);

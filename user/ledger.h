@@ -13,6 +13,7 @@
 
 #include "kern/flow_abi.h"
 #include "otlp/exporter.h"
+#include "user/flow_table.h"
 #include "user/outbox.h"
 #include "user/stream.h"
 
@@ -49,6 +50,7 @@ struct ledger {
 	/* Flows */
 	uint64_t flows_begun, flows_ended, flows_held;
 	uint64_t flows_adopted, flows_incomplete, flows_evicted;
+	struct flow_event_stats events; /* of flows */
 	uint64_t clock_steps;
 };
 
@@ -59,8 +61,8 @@ struct ledger_share {
 
 /* One line of the balance: in = out + held + sum(aside) + sum(lost). Names are static. */
 struct ledger_row {
-	const char *stage; /* "packets", "kept_packets", "flows", "records", "spans", "spans_otlp",
-			    * "metrics", "metric_points", "logs", "log_records", "spans_console",
+	const char *stage; /* "packets", "kept_packets", "flows", "flow_events", "records", "spans",
+			    * "spans_otlp", "metrics", "metric_points", "logs", "log_records", "spans_console",
 			    * "stream" */
 	unsigned destination; /* 1, 2, … where there are several; 0: all there is */
 	const char *server_address; /* of that destination */

@@ -412,6 +412,17 @@ static void meter_add_outbox(struct outbox_stats *to, const struct outbox_stats 
 	to->unsent += s->unsent;
 }
 
+static void meter_add_events(struct flow_event_stats *to, const struct flow_event_stats *s)
+{
+	to->seen += s->seen;
+	to->reported += s->reported;
+	to->held += s->held;
+	to->flow_limit += s->flow_limit;
+	to->no_flow += s->no_flow;
+	to->pool_full += s->pool_full;
+	to->late += s->late;
+}
+
 static void meter_add_worker(struct ledger *l, const struct worker_stats *s)
 {
 	l->records_consumed += s->records_consumed;
@@ -427,6 +438,7 @@ static void meter_add_worker(struct ledger *l, const struct worker_stats *s)
 	l->flows_adopted += s->table.flows_adopted;
 	l->flows_incomplete += s->table.flows_incomplete;
 	l->flows_evicted += s->table.flows_evicted;
+	meter_add_events(&l->events, &s->table.events);
 }
 
 static void meter_add_exporter(const struct meter *m, struct ledger *l)
