@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Each connection seen at two places is one trace of two spans that agree on all that passed.
+"""Each connection seen at two places is one trace of two spans that agree on all that passed, and no
+span lacks its parent.
 
   check_traces.py CONNECTIONS SINK_FOLDER [SINK_FOLDER]
 
@@ -16,6 +17,15 @@ SAME = ("source.address source.port destination.address destination.port flow.co
         " flow.reverse.bytes.total").split()
 
 
+def orphans(sink):
+    """Spans whose parent is no root of the same trace that the same process sent."""
+    spans = list(otlp_read.spans(sink))
+    roots = {(s["trace_id"], s["span_id"]) for s in spans if not s["parent_span_id"]}
+    children = [(s["trace_id"], s["parent_span_id"]) for s in spans if s["parent_span_id"]]
+    assert children, "no span has a parent: nothing was looked at"
+    return sum(child not in roots for child in children)
+
+
 def main():
     connections, sinks = int(sys.argv[1]), sys.argv[2:]
     traces = collections.defaultdict(list)
@@ -25,6 +35,8 @@ def main():
                 place = span["attributes"]["network.interface.name"]
                 traces[span["trace_id"]].append((sink, place, span))
     faults = collections.Counter()
+    for sink in sinks:
+        faults["orphans in %s" % sink] += orphans(sink)
     for views in traces.values():
         if len(views) != 2:
             faults["%d spans in a trace" % len(views)] += 1

@@ -77,6 +77,21 @@ static const struct otlp_attr *attr(const struct otlp_log *l, const char *key)
 	return NULL;
 }
 
+static void test_flow_log_names_the_icmp_error_that_came_instead(void **state)
+{
+	struct flow f = sample_syn();
+	const struct otlp_log *log;
+	struct flow_log l;
+
+	f.icmp_type = 3;
+	f.icmp_code = 1;
+	log = flow_log_connection(&l, span_of(*state, &f, FLOW_IDLE_TIMEOUT), 42 * S);
+	assert_non_null(log);
+	assert_str(log->event_name, "flow.connection.unanswered");
+	assert_non_null(strstr(l.body, " got no answer"));
+	assert_string_equal(l.body + strlen(l.body) - 23, ": ICMP host unreachable");
+}
+
 static void test_flow_log_tells_of_a_refused_connection(void **state)
 {
 	struct flow f = sample_syn();
@@ -201,6 +216,7 @@ static void test_flow_log_tells_of_clock_steps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_flow_log_names_the_icmp_error_that_came_instead),
 		cmocka_unit_test(test_flow_log_tells_of_a_refused_connection),
 		cmocka_unit_test(test_flow_log_tells_of_resets_and_silence),
 		cmocka_unit_test(test_flow_log_brackets_ipv6),

@@ -441,7 +441,7 @@ static void test_flow_otlp_attributes_are_unique(void **state)
 				     !memcmp(s->attrs.list[i].key.ptr, s->attrs.list[j].key.ptr,
 					     s->attrs.list[i].key.len));
 	}
-	assert_int_equal(s->attrs.len, 24);
+	assert_int_equal(s->attrs.len, 25);
 }
 
 static void test_flow_otlp_never_ends_before_it_starts(void **state)

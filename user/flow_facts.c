@@ -11,6 +11,7 @@ bool flow_is_over(const struct flow *f)
 }
 
 #define HANDSHAKE_UNIT_NS 16
+#define ANSWER_PKTS 4 /* so many of each direction have a record of their own */
 
 void flow_note_handshake(struct flow *f, uint8_t from, uint8_t tcp_flags, uint64_t mono_ns)
 {
@@ -18,10 +19,13 @@ void flow_note_handshake(struct flow *f, uint8_t from, uint8_t tcp_flags, uint64
 	uint64_t after = (mono_ns - f->info.first_mono_ns) / HANDSHAKE_UNIT_NS + 1;
 	uint32_t *at = NULL;
 
-	if (f->key.proto != IPPROTO_TCP || mono_ns < f->info.first_mono_ns || after > UINT32_MAX ||
+	if (mono_ns < f->info.first_mono_ns || after > UINT32_MAX ||
 	    (tcp_flags & (FLOW_TCP_RST | FLOW_TCP_FIN)))
 		return;
-	if (tcp_flags & FLOW_TCP_SYN)
+	if (f->key.proto != IPPROTO_TCP) {
+		if ((from & 1) != f->info.first_from && sender->pkts <= ANSWER_PKTS)
+			at = &f->handshake.synack;
+	} else if (tcp_flags & FLOW_TCP_SYN)
 		at = tcp_flags & FLOW_TCP_ACK ? &f->handshake.synack : &f->handshake.syn;
 	else if ((tcp_flags & FLOW_TCP_ACK) && (sender->flags & FLOW_SAW_SYN))
 		at = &f->handshake.ack;
@@ -39,6 +43,21 @@ bool flow_handshake_times(const struct flow *f, struct flow_handshake_times *ret
 	ret->syn_mono_ns = first + (uint64_t)h->syn * HANDSHAKE_UNIT_NS;
 	ret->synack_mono_ns = first + (uint64_t)h->synack * HANDSHAKE_UNIT_NS;
 	ret->ack_mono_ns = first + (uint64_t)h->ack * HANDSHAKE_UNIT_NS;
+	return true;
+}
+
+bool flow_answer_time(const struct flow *f, uint64_t *ret_ns)
+{
+	bool is_icmp = f->key.proto == IPPROTO_ICMP || f->key.proto == IPPROTO_ICMPV6;
+
+	if (!f->handshake.synack ||
+	    (!is_icmp && f->key.proto != IPPROTO_UDP && f->key.proto != IPPROTO_SCTP) ||
+	    ((f->totals[0].flags | f->totals[1].flags) & FLOW_SAW_FRAGMENT))
+		return false;
+	/* if the first one seen is an answer, the next one the other way is none */
+	if (f->initiator_known ? f->initiator != f->info.first_from : is_icmp)
+		return false;
+	*ret_ns = (uint64_t)(f->handshake.synack - 1) * HANDSHAKE_UNIT_NS;
 	return true;
 }
 

@@ -28,7 +28,8 @@ static inline uint64_t flow_last_mono_ns(const struct flow *f)
 /* TCP that was reset, or closed from both sides. */
 bool flow_is_over(const struct flow *f);
 
-/* Takes note of a packet of the flow that may be part of a TCP handshake. In any order. */
+/* Takes note of a packet of the flow that may be part of a TCP handshake, or, of other transports,
+ * the first answer. In any order; its totals are in the flow already. */
 void flow_note_handshake(struct flow *f, uint8_t from, uint8_t tcp_flags, uint64_t mono_ns);
 
 struct flow_handshake_times {
@@ -36,6 +37,10 @@ struct flow_handshake_times {
 };
 /* False: some segment of it was not seen, or they contradict each other. */
 bool flow_handshake_times(const struct flow *f, struct flow_handshake_times *ret);
+
+/* Not TCP: the time from the first packet to the first one the other way. False: there was none,
+ * it came after a minute, or which one it was is not known. Sets *ret_ns. */
+bool flow_answer_time(const struct flow *f, uint64_t *ret_ns);
 
 /* Sets f->initiator and f->initiator_known. */
 void flow_find_initiator(struct flow *f);

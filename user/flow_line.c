@@ -25,13 +25,32 @@ static void format_time(uint64_t unix_ns, char *ret, size_t cap)
 	snprintf(ret + len, cap - len, ".%03u", (unsigned)(unix_ns / 1000000 % 1000));
 }
 
+/* How the segments came along, where that is worth a word. */
+static void format_segments(const struct otlp_span *span, char *ret, size_t cap)
+{
+	const struct otlp_attr *rtt = flow_text_find(span, NAME_TCP_RTT);
+	int64_t again = flow_text_int(span, NAME_TCP_RETRANSMISSIONS, NAME_TCP_RETRANSMISSIONS) +
+			flow_text_int(span, NAME_REVERSE_TCP_RETRANSMISSIONS,
+				      NAME_REVERSE_TCP_RETRANSMISSIONS);
+	size_t len = 0;
+	char text[32];
+
+	*ret = '\0';
+	if (rtt) {
+		flow_text_duration((uint64_t)(rtt->value.number * 1e9), text, sizeof(text));
+		len = (size_t)snprintf(ret, cap, "  rtt %s", text);
+	}
+	if (again)
+		snprintf(ret + len, cap - len, "  %" PRId64 " retransmitted", again);
+}
+
 size_t flow_otlp_line(const struct otlp_span *span, char *ret, size_t cap)
 {
 	struct otlp_str reason = flow_text_str(span, NAME_END_REASON);
 	struct otlp_str direction = flow_text_str(span, NAME_DIRECTION);
 	bool is_known = direction.len == 7 && !memcmp(direction.ptr, "forward", 7);
 	bool is_error = span->status == OTLP_STATUS_ERROR;
-	char when[32], from[64], to[64], fwd[16], rev[16], lasted[32];
+	char when[32], from[64], to[64], fwd[16], rev[16], lasted[32], segments[80];
 	int len;
 
 	if (!cap)
@@ -43,14 +62,15 @@ size_t flow_otlp_line(const struct otlp_span *span, char *ret, size_t cap)
 	flow_text_bytes(flow_text_int(span, NAME_REVERSE_BYTES_TOTAL, NAME_REVERSE_BYTES_DELTA), rev,
 		     sizeof(rev));
 	flow_text_duration(span->end_unix_ns - span->start_unix_ns, lasted, sizeof(lasted));
+	format_segments(span, segments, sizeof(segments));
 	len = snprintf(ret, cap,
 		       "%s %-*.*s  %*s %s %-*s %6" PRId64 " pkts %8s ⇄ %6" PRId64
-		       " pkts %8s  %9s  %.*s%s%.*s",
+		       " pkts %8s  %9s  %.*s%s%s%.*s",
 		       when, NAME_COLUMNS, (int)span->name.len, span->name.ptr, ENDPOINT_COLUMNS,
 		       from, is_known ? "→" : "↔", ENDPOINT_COLUMNS, to,
 		       flow_text_int(span, NAME_PACKETS_TOTAL, NAME_PACKETS_DELTA), fwd,
 		       flow_text_int(span, NAME_REVERSE_PACKETS_TOTAL, NAME_REVERSE_PACKETS_DELTA), rev,
-		       lasted, (int)reason.len, reason.ptr, is_error ? "  ERROR " : "",
+		       lasted, (int)reason.len, reason.ptr, segments, is_error ? "  ERROR " : "",
 		       is_error ? (int)span->status_message.len : 0,
 		       is_error ? span->status_message.ptr : "");
 	if (len < 0) {

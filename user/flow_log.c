@@ -55,6 +55,11 @@ static bool is_same(struct otlp_str a, struct otlp_str b)
 	return a.len == b.len && !memcmp(a.ptr, b.ptr, a.len);
 }
 
+static bool begins_with(struct otlp_str s, struct otlp_str start)
+{
+	return s.len >= start.len && !memcmp(s.ptr, start.ptr, start.len);
+}
+
 static void add_from_span(struct flow_log *l, const struct otlp_span *span)
 {
 	const struct otlp_str keys[] = {
@@ -80,15 +85,21 @@ const struct otlp_log *flow_log_connection(struct flow_log *l, const struct otlp
 	uint64_t lasted_ns = span->end_unix_ns - span->start_unix_ns;
 	int64_t asked = flow_text_int(span, NAME_PACKETS_TOTAL, NAME_PACKETS_DELTA);
 	struct otlp_str why = span->status_message, event;
+	const char *error = "";
+	int error_len = 0;
 
 	if (span->status != OTLP_STATUS_ERROR)
 		return NULL;
 	event = is_same(why, FAILURE_REFUSED)	   ? EVENT_REFUSED
 		: is_same(why, FAILURE_RESET)	   ? EVENT_RESET
-		: is_same(why, FAILURE_UNANSWERED) ? EVENT_UNANSWERED
-						   : OTLP_STR("");
+		: begins_with(why, FAILURE_UNANSWERED) ? EVENT_UNANSWERED
+						       : OTLP_STR("");
 	if (!event.len)
 		return NULL;
+	if (is_same(event, EVENT_UNANSWERED)) { /* ": ICMP …", if there was one */
+		error = why.ptr + FAILURE_UNANSWERED.len;
+		error_len = (int)(why.len - FAILURE_UNANSWERED.len);
+	}
 	begin(l, event, span->end_unix_ns, observed_unix_ns);
 	flow_text_endpoint(span, NAME_SOURCE_ADDRESS, NAME_SOURCE_PORT, from, sizeof(from));
 	flow_text_endpoint(span, NAME_DESTINATION_ADDRESS, NAME_DESTINATION_PORT, to, sizeof(to));
@@ -99,10 +110,10 @@ const struct otlp_log *flow_log_connection(struct flow_log *l, const struct otlp
 		say(l, "connection from %s to %s reset before any data, after %s", from, to,
 		    lasted);
 	else if (asked > 1)
-		say(l, "connection from %s to %s got no answer to %" PRId64 " packets in %s", from,
-		    to, asked, lasted);
+		say(l, "connection from %s to %s got no answer to %" PRId64 " packets in %s%.*s",
+		    from, to, asked, lasted, error_len, error);
 	else
-		say(l, "connection from %s to %s got no answer", from, to);
+		say(l, "connection from %s to %s got no answer%.*s", from, to, error_len, error);
 	add_from_span(l, span);
 	memcpy(l->log.trace_id, span->trace_id, sizeof(l->log.trace_id));
 	memcpy(l->log.span_id, span->span_id, sizeof(l->log.span_id));

@@ -47,6 +47,19 @@
 #define NAME_REVERSE_TCP_FLAGS OTLP_STR("flow.reverse.tcp.flags")
 #define NAME_HANDSHAKE_SERVER OTLP_STR("flow.tcp.handshake.server.duration")
 #define NAME_HANDSHAKE_CLIENT OTLP_STR("flow.tcp.handshake.client.duration")
+#define NAME_TCP_STATE OTLP_STR("flow.tcp.state")
+#define NAME_TCP_RTT OTLP_STR("flow.tcp.rtt.smoothed")
+#define NAME_REVERSE_TCP_RTT OTLP_STR("flow.reverse.tcp.rtt.smoothed")
+#define NAME_TCP_RETRANSMISSIONS OTLP_STR("flow.tcp.retransmissions")
+#define NAME_REVERSE_TCP_RETRANSMISSIONS OTLP_STR("flow.reverse.tcp.retransmissions")
+#define NAME_TCP_OUT_OF_ORDER OTLP_STR("flow.tcp.out_of_order")
+#define NAME_REVERSE_TCP_OUT_OF_ORDER OTLP_STR("flow.reverse.tcp.out_of_order")
+#define NAME_TCP_ZERO_WINDOWS OTLP_STR("flow.tcp.zero_windows")
+#define NAME_REVERSE_TCP_ZERO_WINDOWS OTLP_STR("flow.reverse.tcp.zero_windows")
+#define NAME_RESPONSE OTLP_STR("flow.response.duration")
+#define NAME_ECN OTLP_STR("flow.ecn")
+#define NAME_TUNNEL_TYPE OTLP_STR("flow.tunnel.type")
+#define NAME_TUNNEL_ID OTLP_STR("flow.tunnel.id")
 #define NAME_ICMP_TYPE OTLP_STR("flow.icmp.type")
 #define NAME_ICMP_CODE OTLP_STR("flow.icmp.code")
 #define NAME_SAMPLING_MODE OTLP_STR("flow.sampling.mode")
@@ -56,10 +69,23 @@
 #define SPAN_HANDSHAKE OTLP_STR("tcp handshake")
 #define EVENT_SYNACK OTLP_STR("tcp syn_ack")
 
+/* What happens to a flow: events of its spans */
+#define EVENT_RETRANSMISSION OTLP_STR("tcp retransmission")
+#define EVENT_OUT_OF_ORDER OTLP_STR("tcp out_of_order")
+#define EVENT_ZERO_WINDOW OTLP_STR("tcp zero_window")
+#define EVENT_TCP_RESET OTLP_STR("tcp reset")
+#define EVENT_CONGESTION OTLP_STR("ip congestion_experienced")
+#define EVENT_ICMP_ERROR OTLP_STR("icmp error")
+#define NAME_EVENT_FROM OTLP_STR("flow.event.from")
+#define NAME_TCP_EVENT_COUNT OTLP_STR("flow.tcp.event.count")
+#define NAME_ICMP_ERROR OTLP_STR("flow.icmp.error")
+#define NAME_ICMP_REPORTER OTLP_STR("flow.icmp.reporter")
+#define NAME_ICMP_MTU OTLP_STR("flow.icmp.mtu")
+
 /* Spans: why a connection came to nothing (the status message) */
 #define FAILURE_REFUSED OTLP_STR("connection refused")
 #define FAILURE_RESET OTLP_STR("reset before data")
-#define FAILURE_UNANSWERED OTLP_STR("SYN without answer")
+#define FAILURE_UNANSWERED OTLP_STR("SYN without answer") /* and ": ICMP …" where an error came */
 
 /* Log records */
 #define EVENT_REFUSED OTLP_STR("flow.connection.refused")

@@ -13,6 +13,7 @@
 #include "user/flow_id.h"
 #include "user/flow_names.h"
 #include "user/flow_service.h"
+#include "user/flow_story.h"
 
 /*
  * A flow's first span is the root; it is sent once, when the flow ends or has gone on for the
@@ -28,8 +29,9 @@
 
 #define SPANS_PER_EPOCH 256
 #define EPOCH_BITS_MASK 0x3f
-#define ATTRS_MAX 32
+#define ATTRS_MAX (35 + FLOW_STORY_ATTRS)
 #define FLAGS_CAP 40
+#define SEES_ALL true /* every packet of a flow: what was not seen was not there */
 
 struct flow_otlp {
 	struct flow_otlp_opts opts;
@@ -38,6 +40,7 @@ struct flow_otlp {
 	struct otlp_span span;
 	struct otlp_link link;
 	struct otlp_event event;
+	struct flow_story story;
 	struct otlp_attr attrs[ATTRS_MAX];
 	size_t attrs_len;
 	size_t who_len; /* of them, the first: who talks with whom */
@@ -353,13 +356,14 @@ static enum otlp_span_kind flow_kind(const struct flow *f)
 }
 
 /* Why the connection came to nothing; empty: it did not, or nobody can tell. */
-static struct otlp_str flow_failure(const struct flow *f, const struct flow_report *r)
+static struct otlp_str flow_failure(struct flow_otlp *o, const struct flow *f,
+				    const struct flow_report *r)
 {
 	const struct flow_totals *fwd = &f->totals[f->initiator], *rev = &f->totals[!f->initiator];
 	uint32_t all = fwd->flags | rev->flags;
 	bool was_cut = r->reason == FLOW_FORCED_END || r->reason == FLOW_LACK_OF_RESOURCES;
 
-	if (!r->is_final || f->key.proto != IPPROTO_TCP || !f->initiator_known)
+	if (!SEES_ALL || !r->is_final || f->key.proto != IPPROTO_TCP || !f->initiator_known)
 		return OTLP_STR("");
 	if ((fwd->flags & FLOW_SAW_SYN) && (rev->flags & FLOW_TCP_RST) &&
 	    !(rev->flags & FLOW_SAW_SYNACK) && !(all & FLOW_SAW_DATA))
@@ -368,8 +372,8 @@ static struct otlp_str flow_failure(const struct flow *f, const struct flow_repo
 		return FAILURE_RESET;
 	/* an ACK answers something, even if the answer went another way */
 	if ((fwd->flags & FLOW_SAW_SYN) && !(fwd->flags & FLOW_TCP_ACK) && !rev->pkts &&
-	    !(was_cut && r->end_mono_ns - r->start_mono_ns < 1000000000ULL))
-		return FAILURE_UNANSWERED;
+	    !(was_cut && !f->icmp_type && r->end_mono_ns - r->start_mono_ns < 1000000000ULL))
+		return flow_story_unanswered(&o->story, f);
 	return OTLP_STR("");
 }
 
@@ -401,6 +405,7 @@ const struct otlp_span *flow_otlp_handshake(struct flow_otlp *o, const struct fl
 				       .name = EVENT_SYNACK};
 	s->events = &o->event;
 	s->events_len = 1;
+	s->events_dropped = 0;
 	return s;
 }
 
@@ -408,7 +413,7 @@ const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 				       const struct flow_report *r, const char *if_name)
 {
 	struct otlp_span *s = &o->span;
-	struct otlp_str failure = flow_failure(f, r);
+	struct otlp_str failure = flow_failure(o, f, r);
 
 	*s = (struct otlp_span){.kind = flow_kind(f)};
 	o->attrs_len = 0;
@@ -421,6 +426,8 @@ const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 	add_how_much(o, f, r);
 	add_where(o, f, if_name);
 	add_how(o, f, r);
+	o->attrs_len += flow_story_attrs(f, r, SEES_ALL, &o->attrs[o->attrs_len]);
+	flow_story_events(&o->story, f, r, s);
 	s->attrs = (struct otlp_attrs){o->attrs, o->attrs_len};
 	if (failure.len) {
 		s->status = OTLP_STATUS_ERROR;
