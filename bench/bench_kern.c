@@ -18,6 +18,7 @@
 #include "flow.skel.h"
 #include "kern/flow_abi.h"
 #include "tests/frames.h"
+#include "user/filter.h"
 
 #define BENCH_RUNS 15
 #define BENCH_REPEAT 1000000
@@ -79,29 +80,67 @@ static void bench_case(const char *name, struct flow_bpf *ours, struct bare_bpf 
 	       r.median, r.p10, r.p90);
 }
 
-/* NULL: refused. */
-static struct flow_bpf *bench_load(bool by_packets)
+/* The programs with a filter; NULL: none. Returns NULL if they are refused. */
+static struct flow_bpf *bench_load(const char *filter, bool by_packets, int ring)
 {
 	struct flow_bpf *ours = flow_bpf__open();
+	struct filter_program program = {.len = 0};
+	char why[FILTER_WHY_CAP];
 	uint32_t zero = 0;
-	int ring;
 
-	if (!ours)
-		return NULL;
+	if (!ours || (filter && filter_parse(&program, filter, why)))
+		goto fail;
+	memcpy((void *)&ours->rodata->filter, &program, sizeof(program));
 	bpf_map__set_max_entries(ours->maps.flow_states, 65536);
 	ours->rodata->sample_packets = by_packets;
-	if (flow_bpf__load(ours)) {
-		flow_bpf__destroy(ours);
-		return NULL;
-	}
-	ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "bench_ring", 0, 0, 16 << 20, NULL);
-	bpf_map_update_elem(bpf_map__fd(ours->maps.flow_rings), &zero, &ring, BPF_ANY);
+	if (flow_bpf__load(ours) ||
+	    bpf_map_update_elem(bpf_map__fd(ours->maps.flow_rings), &zero, &ring, BPF_ANY))
+		goto fail;
 	return ours;
+fail:
+	flow_bpf__destroy(ours);
+	return NULL;
+}
+
+/* The same packets, not kept: judged by one condition after the other. */
+static int bench_filters(struct bare_bpf *bare, int ring, const struct frame *tcp4,
+			 const struct frame *tcp6)
+{
+	static const struct {
+		const char *name, *filter;
+	} filters[] = {
+		{"tcp port 443", "tcp port 443"},
+		{"16 ports",
+		 "port 1 or port 2 or port 3 or port 4 or port 5 or port 6 or port 7 or "
+		 "port 8 or port 9 or port 10 or port 11 or port 12 or port 13 or "
+		 "port 14 or port 15 or port 16"},
+		{"16 nets", "net 1.0.0.0/8 or net 2.0.0.0/8 or net 3.0.0.0/8 or net 4.0.0.0/8 or "
+			    "net 5.0.0.0/8 or net 6.0.0.0/8 or net 7.0.0.0/8 or net 8.0.0.0/8 or "
+			    "net fd01::/16 or net fd02::/16 or net fd03::/16 or net fd04::/16 or "
+			    "net fd05::/16 or net fd06::/16 or net fd07::/16 or net fd08::/16"},
+	};
+	struct flow_bpf *ours;
+	char name[64];
+	size_t i;
+
+	for (i = 0; i < sizeof(filters) / sizeof(*filters); i++) {
+		ours = bench_load(filters[i].filter, false, ring);
+		if (!ours)
+			return -1;
+		snprintf(name, sizeof(name), "%s, IPv4 TCP", filters[i].name);
+		bench_case(name, ours, bare, FLOW_R_MASK, tcp4);
+		snprintf(name, sizeof(name), "%s, IPv6 TCP", filters[i].name);
+		bench_case(name, ours, bare, FLOW_R_MASK, tcp6);
+		flow_bpf__destroy(ours);
+	}
+	return 0;
 }
 
 int main(void)
 {
-	struct flow_bpf *ours = bench_load(false), *packets = bench_load(true);
+	int ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "bench_ring", 0, 0, 16 << 20, NULL);
+	struct flow_bpf *ours = bench_load(NULL, false, ring);
+	struct flow_bpf *packets = bench_load(NULL, true, ring);
 	struct bare_bpf *bare = bare_bpf__open_and_load();
 	static struct frame ipv4, ipv6, tagged, tcp4, tcp6, syn;
 
@@ -128,6 +167,8 @@ int main(void)
 	bench_case("packet mode 1/1, IPv4", packets, bare, 1, &ipv4);
 	bench_case("packet mode 1/100, IPv6", packets, bare, 100, &ipv6);
 	flow_bpf__destroy(packets);
+	if (bench_filters(bare, ring, &tcp4, &tcp6))
+		goto fail;
 	flow_bpf__destroy(ours);
 	bare_bpf__destroy(bare);
 	return EXIT_SUCCESS;

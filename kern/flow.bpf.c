@@ -18,6 +18,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "kern/count.bpf.h"
+#include "kern/filter.bpf.h"
 #include "kern/flow_abi.h"
 #include "kern/hash.bpf.h"
 #include "kern/maps.bpf.h"
@@ -103,6 +104,10 @@ static __always_inline enum flow_keeping flow_count(const struct pkt_buff *b, co
 		flow_count_segment(c, turn);
 	if (!p->is_flow || (if_is_looped && hook == FLOW_TRANSMIT)) {
 		c->no_flow += pkts;
+		return FLOW_NOT_KEPT;
+	}
+	if (filter.len && !filter_wants(b, p)) {
+		c->filtered += pkts;
 		return FLOW_NOT_KEPT;
 	}
 	if (sample_packets) {

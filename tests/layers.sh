@@ -14,6 +14,7 @@ complain() {
 layers='
 kern/flow_abi
 kern/hash.bpf kern/parse.bpf kern/count.bpf
+kern/filter.bpf
 kern/maps.bpf
 kern/emit.bpf kern/sample.bpf
 kern/state.bpf

@@ -107,7 +107,8 @@ static struct flow_counter kern_counter(struct kern *k, enum flow_hook hook, uin
 		for (i = 0; i < sizeof(sum) / 8; i++)
 			((uint64_t *)&sum)[i] += ((uint64_t *)&each[c])[i];
 	free(each);
-	assert_int_equal(flow_counter_pkts(&sum), sum.kept + sum.not_kept + sum.no_flow);
+	assert_int_equal(flow_counter_pkts(&sum),
+			 sum.kept + sum.not_kept + sum.no_flow + sum.filtered);
 	return sum;
 }
 
