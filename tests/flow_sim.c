@@ -65,7 +65,12 @@ static void sim_report(void *ctx, struct flow *f, const struct flow_report *r)
 		s->notes[s->notes_len++] = (struct sim_note){s->reports_len, r->notes[i]};
 	}
 	s->notes_dropped += r->notes_dropped;
-	s->reports[s->reports_len++] = (struct sim_report){*f, *r, s->now};
+	s->reports[s->reports_len] = (struct sim_report){.flow = *f, .report = *r, .at_mono_ns = s->now};
+	for (i = 0; i < 2 && r->estimate; i++) {
+		s->reports[s->reports_len].estimate[i] = r->estimate[i];
+		s->reports[s->reports_len].before[i] = r->estimate_before[i];
+	}
+	s->reports_len++;
 	f->tag++;
 	for (i = 0; i < 2; i++)
 		assert_int_equal(f->totals[i].bytes, 100 * f->totals[i].pkts);
@@ -174,6 +179,14 @@ static void sim_count(struct flow_totals *to, struct sim *s, uint32_t flags, uin
 	to->flags |= flags;
 }
 
+static void sim_estimate(struct flow_estimate *e, uint64_t interval, unsigned pkts)
+{
+	e->pkts += interval * pkts;
+	e->bytes += interval * pkts * 100;
+	if (e->max_interval < interval)
+		e->max_interval = interval;
+}
+
 /* As the programs in kern/ do it, but that every packet is worth a record. */
 void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint32_t isn,
 	      unsigned pkts)
@@ -196,6 +209,7 @@ void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint
 	s->sent[tuple] += pkts;
 	r.info = (struct flow_info){.first_mono_ns = s->now,
 				    .first_from = from,
+				    .interval = s->interval,
 				    .hash = (tuple + 1) * 0x9E3779B97F4A7C15ULL};
 	if (!s->has_state[tuple] && s->states_len == s->states_cap) {
 		r.kind = FLOW_RECORD_STATELESS;
@@ -224,10 +238,11 @@ void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint
 		st->info.generation++;
 		st->info.first_mono_ns = s->now;
 		st->info.first_from = from;
+		st->info.interval = s->interval;
 		sim_conn_begin(s, tuple, st->info.generation);
 	}
 	sim_count(own, s, flags, isn, pkts);
-	st->dir[from].detail.estimate.pkts += 10 * pkts;
+	sim_estimate(&st->dir[from].detail.estimate, s->interval ? s->interval : 10, pkts);
 	c = sim_conn_of(s, tuple);
 	c->pkts[from] += pkts;
 	c->bytes[from] += 100 * pkts;

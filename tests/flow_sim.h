@@ -30,6 +30,7 @@ struct sim_report {
 	struct flow flow;
 	struct flow_report report;
 	uint64_t at_mono_ns; /* when it was made */
+	struct flow_estimate estimate[2], before[2]; /* packet mode; the report's pointers are stale */
 };
 
 struct sim_note {
@@ -45,6 +46,7 @@ struct sim {
 	struct flow_state states[SIM_TUPLES];
 	bool has_state[SIM_TUPLES];
 	unsigned states_len, states_cap;
+	uint64_t interval; /* packet mode: N in force, and packets are samples; 0: flow mode */
 	uint64_t sent[SIM_TUPLES];
 	uint64_t finals[SIM_TUPLES]; /* packets in final reports */
 	struct flow_record_last queue[SIM_QUEUE]; /* of any kind */

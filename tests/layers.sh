@@ -48,7 +48,7 @@ user/options*
 user/outbox
 user/span_json user/subscriber
 user/stream
-user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life user/flow_events user/flow_tcp
+user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life user/flow_events user/flow_tcp user/flow_estimate
 user/ledger
 user/exemplars
 user/flow_text user/flow_service user/flow_id

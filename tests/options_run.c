@@ -64,6 +64,7 @@ static void dump_otlp(const struct options *o)
 	printf("temporality=%d exemplars=%d\n", o->temporality, o->exemplars);
 	printf("split=%#x subnets=%u,%u cap=%u tenants=%d\n", o->metric_attrs, o->subnet_bits[0],
 	       o->subnet_bits[1], o->metric_cap, o->tenants != NULL);
+	printf("sample_mode=%d\n", o->sample_mode);
 }
 
 static void dump(const struct options *o)

@@ -139,6 +139,10 @@ static void test_options_sample_takes_one_in_n_and_percent(void **state)
 		assert_int_equal(n, good[i].n);
 	}
 	check_runs("-i a --sample 1/100", "n=100 threshold=fd70a000000000 th=fd70a\n");
+	check_runs("-i a --sample 1/100", "sample_mode=0\n");
+	check_runs("-i a --sample 1/100 --sample-mode flow", "sample_mode=0\n");
+	check_runs("-i a --sample 1/100 --sample-mode packet", "sample_mode=1\n");
+	check_refused("-i a --sample-mode packets", "'packets'", "flow, packet");
 	check_runs("-i a -s 50%", "n=2 threshold=80000000000000 th=8\n");
 }
 

@@ -41,8 +41,9 @@ static int answer_sample(const struct control_opts *o, const struct control_requ
 	}
 	probe_sampling(o->probe, &now);
 	if (!r->json) {
-		fprintf(out, "keeping 1 flow in %" PRIu64 ", before: 1 in %" PRIu64 "\n", now.n,
-			before.n);
+		fprintf(out, "%s in %" PRIu64 ", before: 1 in %" PRIu64 "\n",
+			now.mode == OPTIONS_SAMPLE_PACKET ? "taking 1 packet" : "keeping 1 flow",
+			now.n, before.n);
 		return 0;
 	}
 	json_init(&j, out);

@@ -20,12 +20,14 @@
 
 struct control_flow {
 	uint64_t value; /* more comes first */
+	struct flow_counts counts[2]; /* by endpoint; packet mode: estimated */
 	struct flow flow;
 };
 
 struct control_flows {
 	const struct probe *probe;
 	const struct control_request *request;
+	bool by_packets; /* packet mode: what is shown is estimated */
 	uint64_t now_mono_ns;
 	uint64_t seen, fitting;
 	struct control_flow *heap; /* room for request->limit */
@@ -59,6 +61,7 @@ static int flows_resolve(const struct probe *probe, struct control_filter *f,
 int control_flows_create(struct control_flows **ret, const struct probe *probe,
 			 struct control_request *r, char why[CONTROL_WHY_CAP])
 {
+	struct probe_sampling sampling;
 	struct control_flows *f;
 	int err = flows_resolve(probe, &r->filter, why);
 
@@ -70,6 +73,8 @@ int control_flows_create(struct control_flows **ret, const struct probe *probe,
 	f->probe = probe;
 	f->request = r;
 	f->now_mono_ns = clock_mono_ns();
+	probe_sampling(probe, &sampling);
+	f->by_packets = sampling.mode == OPTIONS_SAMPLE_PACKET;
 	f->heap = calloc(r->limit, sizeof(*f->heap));
 	if (!f->heap) {
 		free(f);
@@ -87,15 +92,26 @@ void control_flows_destroy(struct control_flows *f)
 
 /* ---- the best ---- */
 
-static uint64_t flows_value(const struct control_flows *f, const struct flow *flow)
+/* From totals. What the kernel's estimate is nobody asks for each flow of a table. */
+static void flows_count(const struct control_flows *f, struct control_flow *c)
+{
+	uint64_t each = f->by_packets ? c->flow.info.interval : 1;
+	int d;
+
+	for (d = 0; d < 2; d++)
+		c->counts[d] = (struct flow_counts){c->flow.totals[d].pkts * each,
+						    c->flow.totals[d].bytes * each};
+}
+
+static uint64_t flows_value(const struct control_flows *f, const struct control_flow *c)
 {
 	switch (f->request->sort) {
 	case CONTROL_BY_PACKETS:
-		return flow_pkts(flow);
+		return c->counts[0].pkts + c->counts[1].pkts;
 	case CONTROL_BY_BYTES:
-		return flow->totals[0].bytes + flow->totals[1].bytes;
+		return c->counts[0].bytes + c->counts[1].bytes;
 	case CONTROL_BY_AGE:
-		return UINT64_MAX - flow->info.first_mono_ns;
+		return UINT64_MAX - c->flow.info.first_mono_ns;
 	}
 	return 0;
 }
@@ -132,10 +148,11 @@ void control_flows_see(void *ctx, const struct flow *flow)
 	if (!control_filter_fits(&f->request->filter, &flow->key))
 		return;
 	f->fitting++;
-	new.value = flows_value(f, flow);
+	new.flow = *flow;
+	flows_count(f, &new);
+	new.value = flows_value(f, &new);
 	if (f->len == f->request->limit && new.value <= f->heap[0].value)
 		return;
-	new.flow = *flow;
 	if (f->len == f->request->limit)
 		heap_sink(f->heap, f->len, &new);
 	else
@@ -150,8 +167,9 @@ static int compare(const void *a, const void *b)
 }
 
 /* What records told may be some time old. */
-static void flows_refresh(const struct control_flows *f, struct flow *flow)
+static void flows_refresh(const struct control_flows *f, struct control_flow *c)
 {
+	struct flow *flow = &c->flow;
 	struct flow_state st;
 	int d;
 
@@ -160,6 +178,10 @@ static void flows_refresh(const struct control_flows *f, struct flow *flow)
 		return;
 	for (d = 0; d < 2; d++)
 		flow->totals[d] = st.dir[d].totals;
+	flows_count(f, c);
+	for (d = 0; d < 2 && f->by_packets; d++)
+		c->counts[d] = (struct flow_counts){st.dir[d].detail.estimate.pkts,
+						    st.dir[d].detail.estimate.bytes};
 }
 
 /* ---- words ---- */
@@ -169,7 +191,8 @@ struct flow_words {
 	char end[2][INET6_ADDRSTRLEN + 10]; /* with the port */
 	uint16_t port[2];
 	bool has_ports;
-	const struct flow_totals *totals[2];
+	struct flow_counts counts[2];
+	uint64_t samples[2], interval;
 	const char *transport, *if_name;
 	double age_s, idle_s;
 };
@@ -179,8 +202,9 @@ static double seconds_since(uint64_t now_mono_ns, uint64_t then_mono_ns)
 	return now_mono_ns > then_mono_ns ? (double)(now_mono_ns - then_mono_ns) / 1e9 : 0;
 }
 
-static void flows_say(const struct control_flows *f, struct flow *flow, struct flow_words *w)
+static void flows_say(const struct control_flows *f, struct control_flow *c, struct flow_words *w)
 {
+	struct flow *flow = &c->flow;
 	const struct flow_key *k = &flow->key;
 	int d, end;
 
@@ -191,7 +215,8 @@ static void flows_say(const struct control_flows *f, struct flow *flow, struct f
 		       !strcmp(w->transport, "sctp");
 	for (d = 0; d < 2; d++) {
 		end = flow->initiator ^ d;
-		w->totals[d] = &flow->totals[end];
+		w->counts[d] = c->counts[end];
+		w->samples[d] = flow->totals[end].pkts;
 		w->port[d] = ntohs(k->port[end]);
 		inet_ntop(k->family == 6 ? AF_INET6 : AF_INET, k->addr[end], w->addr[d],
 			  sizeof(w->addr[d]));
@@ -201,32 +226,36 @@ static void flows_say(const struct control_flows *f, struct flow *flow, struct f
 		else
 			snprintf(w->end[d], sizeof(w->end[d]), "%s", w->addr[d]);
 	}
+	w->interval = f->by_packets ? flow->info.interval : flow_id_interval(flow->info.threshold);
 	w->age_s = seconds_since(f->now_mono_ns, flow->info.first_mono_ns);
 	w->idle_s = seconds_since(f->now_mono_ns, flow_last_mono_ns(flow));
 }
 
-static void flows_write_text(const struct control_flows *f, struct flow *flow, FILE *out)
+static void flows_write_text(const struct control_flows *f, struct control_flow *c, FILE *out)
 {
-	char age[32], bytes[2][32];
+	char age[32], bytes[2][32], pkts[2][32];
 	struct flow_words w;
 	int d;
 
-	flows_say(f, flow, &w);
-	for (d = 0; d < 2; d++)
-		flow_text_bytes(w.totals[d]->bytes, bytes[d], sizeof(bytes[d]));
+	flows_say(f, c, &w);
+	for (d = 0; d < 2; d++) {
+		flow_text_bytes(w.counts[d].bytes, bytes[d], sizeof(bytes[d]));
+		snprintf(pkts[d], sizeof(pkts[d]), "%s%" PRIu64, f->by_packets ? "~" : "",
+			 w.counts[d].pkts);
+	}
 	flow_text_duration((uint64_t)(w.age_s * 1e9), age, sizeof(age));
-	fprintf(out, "%-6s %-22s %-22s %-10s %10llu %9s %10llu %9s %12s %6.1f s 1/%" PRIu64 "\n",
-		w.transport, w.end[0], w.end[1], w.if_name, w.totals[0]->pkts, bytes[0],
-		w.totals[1]->pkts, bytes[1], age, w.idle_s, flow_id_interval(flow->info.threshold));
+	fprintf(out, "%-6s %-22s %-22s %-10s %10s %9s %10s %9s %12s %6.1f s 1/%" PRIu64 "\n",
+		w.transport, w.end[0], w.end[1], w.if_name, pkts[0], bytes[0], pkts[1], bytes[1],
+		age, w.idle_s, w.interval);
 }
 
-static void flows_write_json(const struct control_flows *f, struct flow *flow, struct json *j)
+static void flows_write_json(const struct control_flows *f, struct control_flow *c, struct json *j)
 {
 	static const char *const ends[] = {"source", "destination"};
 	struct flow_words w;
 	int d;
 
-	flows_say(f, flow, &w);
+	flows_say(f, c, &w);
 	json_open_object(j, NULL);
 	json_add_text(j, "interface", w.if_name);
 	json_add_text(j, "transport", w.transport);
@@ -235,15 +264,17 @@ static void flows_write_json(const struct control_flows *f, struct flow *flow, s
 		json_add_text(j, "address", w.addr[d]);
 		if (w.has_ports)
 			json_add_uint(j, "port", w.port[d]);
-		json_add_uint(j, "packets", w.totals[d]->pkts);
-		json_add_uint(j, "bytes", w.totals[d]->bytes);
+		json_add_uint(j, f->by_packets ? "packets_estimated" : "packets", w.counts[d].pkts);
+		json_add_uint(j, f->by_packets ? "bytes_estimated" : "bytes", w.counts[d].bytes);
+		if (f->by_packets)
+			json_add_uint(j, "packets_sampled", w.samples[d]);
 		json_close(j);
 	}
-	json_add_bool(j, "initiator_known", flow->initiator_known);
-	json_add_bool(j, "incomplete", flow->is_incomplete);
+	json_add_bool(j, "initiator_known", c->flow.initiator_known);
+	json_add_bool(j, "incomplete", c->flow.is_incomplete);
 	json_add_number(j, "age_seconds", w.age_s);
 	json_add_number(j, "idle_seconds", w.idle_s);
-	json_add_uint(j, "sampling_interval", flow_id_interval(flow->info.threshold));
+	json_add_uint(j, "sampling_interval", w.interval);
 	json_close(j);
 }
 
@@ -253,8 +284,8 @@ void control_flows_write(struct control_flows *f, FILE *out)
 	size_t i;
 
 	for (i = 0; i < f->len; i++) {
-		flows_refresh(f, &f->heap[i].flow);
-		f->heap[i].value = flows_value(f, &f->heap[i].flow);
+		flows_refresh(f, &f->heap[i]);
+		f->heap[i].value = flows_value(f, &f->heap[i]);
 	}
 	qsort(f->heap, f->len, sizeof(*f->heap), compare);
 	if (!f->request->json) {
@@ -265,7 +296,7 @@ void control_flows_write(struct control_flows *f, FILE *out)
 			"source", "destination", "interface", "packets", "bytes", "reverse",
 			"bytes", "age", "idle", "rate");
 		for (i = 0; i < f->len; i++)
-			flows_write_text(f, &f->heap[i].flow, out);
+			flows_write_text(f, &f->heap[i], out);
 		return;
 	}
 	json_init(&j, out);
@@ -274,7 +305,7 @@ void control_flows_write(struct control_flows *f, FILE *out)
 	json_add_uint(&j, "fitting", f->fitting);
 	json_open_array(&j, "flows");
 	for (i = 0; i < f->len; i++)
-		flows_write_json(f, &f->heap[i].flow, &j);
+		flows_write_json(f, &f->heap[i], &j);
 	json_close(&j);
 	json_close(&j);
 	fputc('\n', out);

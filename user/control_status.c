@@ -77,7 +77,10 @@ static void status_text(const struct status *s, FILE *out)
 
 	flow_text_duration((uint64_t)(s->uptime_s * 1e9), up, sizeof(up));
 	fprintf(out, "ringspan " RINGSPAN_VERSION ", process %d, up %s\n", (int)getpid(), up);
-	fprintf(out, "sampling: 1 flow in %" PRIu64 " (th:%s)", s->sampling.n, s->th);
+	if (s->sampling.mode == OPTIONS_SAMPLE_PACKET)
+		fprintf(out, "sampling: 1 packet in %" PRIu64, s->sampling.n);
+	else
+		fprintf(out, "sampling: 1 flow in %" PRIu64 " (th:%s)", s->sampling.n, s->th);
 	if (s->sampling.floor < s->sampling.threshold)
 		fprintf(out, "; flows that began at up to 1 in %" PRIu64 " go on",
 			flow_id_interval(s->sampling.floor));
@@ -214,6 +217,20 @@ static void status_json_stream(struct json *j, const struct stream_stats *s)
 	json_close(j);
 }
 
+static void status_json_sampling(struct json *j, const struct status *s)
+{
+	bool by_packets = s->sampling.mode == OPTIONS_SAMPLE_PACKET;
+
+	json_open_object(j, "sampling");
+	json_add_text(j, "mode", by_packets ? "packet" : "flow");
+	json_add_uint(j, "interval", s->sampling.n);
+	if (!by_packets) {
+		json_add_text(j, "threshold", s->th);
+		json_add_uint(j, "lowest_interval_alive", flow_id_interval(s->sampling.floor));
+	}
+	json_close(j);
+}
+
 static void status_json(const struct status *s, FILE *out)
 {
 	const struct ledger *l = &s->ledger;
@@ -224,12 +241,7 @@ static void status_json(const struct status *s, FILE *out)
 	json_add_text(&j, "version", RINGSPAN_VERSION);
 	json_add_uint(&j, "pid", (uint64_t)getpid());
 	json_add_number(&j, "uptime_seconds", s->uptime_s);
-	json_open_object(&j, "sampling");
-	json_add_text(&j, "mode", "flow");
-	json_add_uint(&j, "interval", s->sampling.n);
-	json_add_text(&j, "threshold", s->th);
-	json_add_uint(&j, "lowest_interval_alive", flow_id_interval(s->sampling.floor));
-	json_close(&j);
+	status_json_sampling(&j, s);
 	status_json_interfaces(&j, s);
 	json_open_object(&j, "flows");
 	json_add_uint(&j, "begun", l->flows_begun);

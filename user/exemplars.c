@@ -103,8 +103,10 @@ void exemplars_note(struct exemplars *e, const struct flow *f, const struct flow
 			continue;
 		*x = (struct exemplar){.end_mono_ns = r->end_mono_ns,
 				       .time_unix_ns = span->end_unix_ns,
-				       .pkts = f->totals[from].pkts,
-				       .bytes = f->totals[from].bytes};
+				       .pkts = r->estimate ? r->estimate[from].pkts
+							   : f->totals[from].pkts,
+				       .bytes = r->estimate ? r->estimate[from].bytes
+							    : f->totals[from].bytes};
 		memcpy(x->trace_id, span->trace_id, sizeof(x->trace_id));
 		memcpy(x->span_id, span->span_id, sizeof(x->span_id));
 		if (!e->is_changed[i])

@@ -15,7 +15,7 @@
 #include "otlp/otlp.h"
 #include "user/flow_table.h"
 
-/* What one direction of one flow put into its series. */
+/* What one direction of one flow put into its series; packet mode: the estimate of it. */
 struct exemplar {
 	uint64_t end_mono_ns; /* of the span, and what is newer is told by this; 0: there is none */
 	uint64_t time_unix_ns; /* the same moment */

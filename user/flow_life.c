@@ -135,17 +135,60 @@ void flow_await_last(struct flow_table *t, uint32_t i, uint64_t now_mono_ns)
 	flow_schedule(t, i, tick_after(now_mono_ns + t->opts.linger_ns));
 }
 
+/* ---- packet mode ---- */
+
+void flow_estimate_add(struct flow_estimate *e, uint64_t pkts, uint64_t bytes, uint64_t interval)
+{
+	if (!pkts)
+		return;
+	e->pkts += pkts * interval;
+	e->bytes += bytes * interval;
+	e->max_interval = larger(e->max_interval, interval);
+}
+
+/* What the samples of one direction stand for. Where the kernel's sum is out of reach, and that is
+ * after a loss only, they are taken at the rate that the flow began with. */
+static struct flow_estimate flow_estimate(const struct flow_table *t, uint32_t i, int d)
+{
+	static const struct flow_rest none;
+	const struct flow *f = &t->flows[i];
+	const struct flow_rest *rest = f->is_incomplete ? &t->rest[i] : &none;
+	struct flow_estimate e = rest->estimate[d];
+
+	if (t->has_detail) {
+		const struct flow_estimate *more = &t->detail[d].estimate;
+
+		e.pkts += more->pkts;
+		e.bytes += more->bytes;
+		e.max_interval = larger(e.max_interval, more->max_interval);
+	} else {
+		flow_estimate_add(&e, f->totals[d].pkts - rest->base[d].pkts,
+				  f->totals[d].bytes - rest->base[d].bytes, f->info.interval);
+	}
+	if (f->reports) { /* what was reported is never taken back */
+		e.pkts = larger(e.pkts, t->estimated[i][d].pkts);
+		e.bytes = larger(e.bytes, t->estimated[i][d].bytes);
+	}
+	return e;
+}
+
+/* ---- totals of this state or another ---- */
+
 bool flow_accepts(struct flow_table *t, uint32_t i, const struct flow_info *info)
 {
 	struct flow *f = &t->flows[i];
 	uint64_t known = flow_state_known(t, i);
+	struct flow_estimate estimate[2] = {};
 	int d;
 
 	if (info->first_mono_ns < known)
 		return false;
 	if (info->first_mono_ns == known || info->generation > f->info.generation)
 		return info->generation >= f->info.generation;
+	for (d = 0; d < 2 && t->opts.by_packets; d++)
+		estimate[d] = flow_estimate(t, i, d);
 	flow_mark_incomplete(t, i, info->first_mono_ns, true);
+	memcpy(t->rest[i].estimate, estimate, sizeof(estimate));
 	for (d = 0; d < 2; d++)
 		t->rest[i].base[d] = (struct flow_counts){f->totals[d].pkts, f->totals[d].bytes};
 	f->info.generation = info->generation;
@@ -171,9 +214,10 @@ void flow_report(struct flow_table *t, uint32_t i, enum flow_end_reason reason)
 		.is_final = reason != FLOW_ACTIVE_TIMEOUT,
 		.start_mono_ns = f->info.first_mono_ns,
 		.end_mono_ns = flow_last_mono_ns(f),
-		.detail = t->has_detail ? t->detail : NULL,
+		.detail = t->has_detail && !t->opts.by_packets ? t->detail : NULL,
 	};
 	struct flow_note notes[FLOW_NOTES_MAX];
+	struct flow_estimate estimate[2], none[2] = {};
 	int d;
 
 	if (f->reports && r.is_final) {
@@ -185,8 +229,16 @@ void flow_report(struct flow_table *t, uint32_t i, enum flow_end_reason reason)
 	flow_find_initiator(f);
 	r.notes = notes;
 	r.notes_len = flow_events_take(&t->events, f, notes, &r.notes_dropped);
+	if (t->opts.by_packets) {
+		for (d = 0; d < 2; d++)
+			estimate[d] = flow_estimate(t, i, d);
+		r.estimate = estimate;
+		r.estimate_before = f->reports ? t->estimated[i] : none;
+	}
 	t->stats.reports++;
 	t->ops.report(t->ops.ctx, f, &r);
+	if (t->opts.by_packets && !r.is_final)
+		memcpy(t->estimated[i], estimate, sizeof(estimate));
 	for (d = 0; d < 2; d++)
 		f->reported[d] = (struct flow_counts){f->totals[d].pkts, f->totals[d].bytes};
 	f->report_mono_ns = r.end_mono_ns;

@@ -18,6 +18,7 @@ struct flow_rest {
 	struct flow_counts base[2]; /* not in the kernel's totals */
 	uint64_t state_mono_ns; /* which kernel state: its first packet */
 	bool has_state; /* there is one, and its totals are in the flow's */
+	struct flow_estimate estimate[2]; /* packet mode: of the base */
 };
 
 struct flow_table {
@@ -25,6 +26,9 @@ struct flow_table {
 	struct flow_table_ops ops;
 	struct flow *flows; /* the pool; the first @used have been in use */
 	struct flow_rest *rest;
+	/* Packet mode: as of the last report of a flow that goes on, touched by such flows only;
+	 * else NULL. */
+	struct flow_estimate (*estimated)[2];
 	uint32_t hand; /* where the search for a flow to evict goes on */
 	uint32_t used;
 	uint32_t free; /* list of those given back, last first */
@@ -85,6 +89,9 @@ void flow_merge(struct flow_table *t, uint32_t i, const struct flow_info *info,
 /* The kernel's detail of the flow that is reported next. */
 void flow_know_detail(struct flow_table *t, const union flow_detail *dir0,
 		      const union flow_detail *dir1);
+
+/* Packet mode: samples that no kernel state counts, each for @interval packets. */
+void flow_estimate_add(struct flow_estimate *e, uint64_t pkts, uint64_t bytes, uint64_t interval);
 
 void flow_report(struct flow_table *t, uint32_t i, enum flow_end_reason reason);
 

@@ -44,13 +44,41 @@ static void format_segments(const struct otlp_span *span, char *ret, size_t cap)
 		snprintf(ret + len, cap - len, "  %" PRId64 " retransmitted", again);
 }
 
+/* Both of a direction, exact or estimated. */
+struct line_counts {
+	char pkts[24], bytes[24];
+};
+
+static void format_counts(const struct otlp_span *span, bool is_reverse, struct line_counts *ret)
+{
+	static const struct otlp_str exact[2][4] = {
+		{NAME_PACKETS_TOTAL, NAME_PACKETS_DELTA, NAME_BYTES_TOTAL, NAME_BYTES_DELTA},
+		{NAME_REVERSE_PACKETS_TOTAL, NAME_REVERSE_PACKETS_DELTA, NAME_REVERSE_BYTES_TOTAL,
+		 NAME_REVERSE_BYTES_DELTA},
+	};
+	static const struct otlp_str estimated[2][4] = {
+		{NAME_PACKETS_ESTIMATED, NAME_PACKETS_ESTIMATED_DELTA, NAME_BYTES_ESTIMATED,
+		 NAME_BYTES_ESTIMATED_DELTA},
+		{NAME_REVERSE_PACKETS_ESTIMATED, NAME_REVERSE_PACKETS_ESTIMATED_DELTA,
+		 NAME_REVERSE_BYTES_ESTIMATED, NAME_REVERSE_BYTES_ESTIMATED_DELTA},
+	};
+	bool is_estimated = flow_text_find(span, estimated[is_reverse][0]) ||
+			    flow_text_find(span, estimated[is_reverse][1]);
+	const struct otlp_str *keys = (is_estimated ? estimated : exact)[is_reverse];
+
+	snprintf(ret->pkts, sizeof(ret->pkts), "%s%" PRId64, is_estimated ? "~" : "",
+		 flow_text_int(span, keys[0], keys[1]));
+	flow_text_bytes(flow_text_int(span, keys[2], keys[3]), ret->bytes, sizeof(ret->bytes));
+}
+
 size_t flow_otlp_line(const struct otlp_span *span, char *ret, size_t cap)
 {
 	struct otlp_str reason = flow_text_str(span, NAME_END_REASON);
 	struct otlp_str direction = flow_text_str(span, NAME_DIRECTION);
 	bool is_known = direction.len == 7 && !memcmp(direction.ptr, "forward", 7);
 	bool is_error = span->status == OTLP_STATUS_ERROR;
-	char when[32], from[64], to[64], fwd[16], rev[16], lasted[32], segments[80];
+	char when[32], from[64], to[64], lasted[32], segments[80];
+	struct line_counts fwd, rev;
 	int len;
 
 	if (!cap)
@@ -58,19 +86,16 @@ size_t flow_otlp_line(const struct otlp_span *span, char *ret, size_t cap)
 	format_time(span->start_unix_ns, when, sizeof(when));
 	flow_text_endpoint(span, NAME_SOURCE_ADDRESS, NAME_SOURCE_PORT, from, sizeof(from));
 	flow_text_endpoint(span, NAME_DESTINATION_ADDRESS, NAME_DESTINATION_PORT, to, sizeof(to));
-	flow_text_bytes(flow_text_int(span, NAME_BYTES_TOTAL, NAME_BYTES_DELTA), fwd, sizeof(fwd));
-	flow_text_bytes(flow_text_int(span, NAME_REVERSE_BYTES_TOTAL, NAME_REVERSE_BYTES_DELTA), rev,
-		     sizeof(rev));
+	format_counts(span, false, &fwd);
+	format_counts(span, true, &rev);
 	flow_text_duration(span->end_unix_ns - span->start_unix_ns, lasted, sizeof(lasted));
 	format_segments(span, segments, sizeof(segments));
 	len = snprintf(ret, cap,
-		       "%s %-*.*s  %*s %s %-*s %6" PRId64 " pkts %8s ⇄ %6" PRId64
-		       " pkts %8s  %9s  %.*s%s%s%.*s",
+		       "%s %-*.*s  %*s %s %-*s %6s pkts %8s ⇄ %6s pkts %8s  %9s  %.*s%s%s%.*s",
 		       when, NAME_COLUMNS, (int)span->name.len, span->name.ptr, ENDPOINT_COLUMNS,
-		       from, is_known ? "→" : "↔", ENDPOINT_COLUMNS, to,
-		       flow_text_int(span, NAME_PACKETS_TOTAL, NAME_PACKETS_DELTA), fwd,
-		       flow_text_int(span, NAME_REVERSE_PACKETS_TOTAL, NAME_REVERSE_PACKETS_DELTA), rev,
-		       lasted, (int)reason.len, reason.ptr, segments, is_error ? "  ERROR " : "",
+		       from, is_known ? "→" : "↔", ENDPOINT_COLUMNS, to, fwd.pkts, fwd.bytes,
+		       rev.pkts, rev.bytes, lasted, (int)reason.len, reason.ptr, segments,
+		       is_error ? "  ERROR " : "",
 		       is_error ? (int)span->status_message.len : 0,
 		       is_error ? span->status_message.ptr : "");
 	if (len < 0) {

@@ -65,6 +65,26 @@
 #define NAME_SAMPLING_MODE OTLP_STR("flow.sampling.mode")
 #define NAME_SAMPLING_INTERVAL OTLP_STR("flow.sampling.interval")
 
+/* Spans, packet mode: instead of what is exact in flow mode */
+#define NAME_SAMPLED_PACKETS OTLP_STR("flow.sampled.packets")
+#define NAME_SAMPLED_PACKETS_DELTA OTLP_STR("flow.sampled.packets.delta")
+#define NAME_SAMPLED_BYTES OTLP_STR("flow.sampled.bytes")
+#define NAME_SAMPLED_BYTES_DELTA OTLP_STR("flow.sampled.bytes.delta")
+#define NAME_PACKETS_ESTIMATED OTLP_STR("flow.packets.estimated")
+#define NAME_PACKETS_ESTIMATED_DELTA OTLP_STR("flow.packets.estimated.delta")
+#define NAME_BYTES_ESTIMATED OTLP_STR("flow.bytes.estimated")
+#define NAME_BYTES_ESTIMATED_DELTA OTLP_STR("flow.bytes.estimated.delta")
+#define NAME_ESTIMATE_ERROR OTLP_STR("flow.estimate.error")
+#define NAME_REVERSE_SAMPLED_PACKETS OTLP_STR("flow.reverse.sampled.packets")
+#define NAME_REVERSE_SAMPLED_PACKETS_DELTA OTLP_STR("flow.reverse.sampled.packets.delta")
+#define NAME_REVERSE_SAMPLED_BYTES OTLP_STR("flow.reverse.sampled.bytes")
+#define NAME_REVERSE_SAMPLED_BYTES_DELTA OTLP_STR("flow.reverse.sampled.bytes.delta")
+#define NAME_REVERSE_PACKETS_ESTIMATED OTLP_STR("flow.reverse.packets.estimated")
+#define NAME_REVERSE_PACKETS_ESTIMATED_DELTA OTLP_STR("flow.reverse.packets.estimated.delta")
+#define NAME_REVERSE_BYTES_ESTIMATED OTLP_STR("flow.reverse.bytes.estimated")
+#define NAME_REVERSE_BYTES_ESTIMATED_DELTA OTLP_STR("flow.reverse.bytes.estimated.delta")
+#define NAME_REVERSE_ESTIMATE_ERROR OTLP_STR("flow.reverse.estimate.error")
+
 /* The span of a handshake, and what happens in it */
 #define SPAN_HANDSHAKE OTLP_STR("tcp handshake")
 #define EVENT_SYNACK OTLP_STR("tcp syn_ack")

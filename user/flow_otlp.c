@@ -9,6 +9,7 @@
 #include <string.h>
 #include <uuid/uuid.h>
 
+#include "user/flow_estimate.h"
 #include "user/flow_facts.h"
 #include "user/flow_id.h"
 #include "user/flow_names.h"
@@ -29,9 +30,8 @@
 
 #define SPANS_PER_EPOCH 256
 #define EPOCH_BITS_MASK 0x3f
-#define ATTRS_MAX (35 + FLOW_STORY_ATTRS)
+#define ATTRS_MAX (40 + FLOW_STORY_ATTRS)
 #define FLAGS_CAP 40
-#define SEES_ALL true /* every packet of a flow: what was not seen was not there */
 
 struct flow_otlp {
 	struct flow_otlp_opts opts;
@@ -107,7 +107,7 @@ static void link_to_previous_epoch(struct flow_otlp *o, const struct flow *f,
 	o->span.links_len = 1;
 }
 
-static void set_ids(struct flow_otlp *o, struct flow *f)
+static void set_ids(struct flow_otlp *o, struct flow *f, const struct flow_report *r)
 {
 	uint64_t id = new_span_id(o), epoch_ns = SPANS_PER_EPOCH * o->opts.active_timeout_ns;
 	uint64_t age_ns = f->tag ? f->report_mono_ns - f->info.first_mono_ns : 0;
@@ -115,8 +115,10 @@ static void set_ids(struct flow_otlp *o, struct flow *f)
 	uint8_t epochs_on = (epoch - (f->tag_bits >> 2)) & EPOCH_BITS_MASK;
 	enum flow_id_form form = f->tag ? f->tag_bits & 3 : flow_id_form(f);
 
+	/* packet mode sees a flow with a probability that depends on its length: no th is true */
 	o->span.trace_state.ptr = o->trace_state;
-	o->span.trace_state.len = flow_id_trace_state(f->info.threshold, o->trace_state);
+	if (!r->estimate)
+		o->span.trace_state.len = flow_id_trace_state(f->info.threshold, o->trace_state);
 	/* bit 2: the last 7 bytes are a keyed hash of a tuple, which strangers cannot steer and
 	 * samplers may take as random, as they must for th to be true */
 	o->span.flags = OTLP_FLAG_SAMPLED | OTLP_FLAG_RANDOM | OTLP_FLAG_REMOTE_KNOWN;
@@ -201,13 +203,52 @@ static void add_who(struct flow_otlp *o, const struct flow *f)
 	o->who_len = o->attrs_len;
 }
 
+/* One direction's names in packet mode; of each pair the second is of intervals. */
+static const struct sampled_names {
+	struct otlp_str taken_pkts[2], taken_bytes[2], pkts[2], bytes[2], error;
+} sampled_names[2] = {
+	{
+		{NAME_SAMPLED_PACKETS, NAME_SAMPLED_PACKETS_DELTA},
+		{NAME_SAMPLED_BYTES, NAME_SAMPLED_BYTES_DELTA},
+		{NAME_PACKETS_ESTIMATED, NAME_PACKETS_ESTIMATED_DELTA},
+		{NAME_BYTES_ESTIMATED, NAME_BYTES_ESTIMATED_DELTA},
+		NAME_ESTIMATE_ERROR,
+	},
+	{
+		{NAME_REVERSE_SAMPLED_PACKETS, NAME_REVERSE_SAMPLED_PACKETS_DELTA},
+		{NAME_REVERSE_SAMPLED_BYTES, NAME_REVERSE_SAMPLED_BYTES_DELTA},
+		{NAME_REVERSE_PACKETS_ESTIMATED, NAME_REVERSE_PACKETS_ESTIMATED_DELTA},
+		{NAME_REVERSE_BYTES_ESTIMATED, NAME_REVERSE_BYTES_ESTIMATED_DELTA},
+		NAME_REVERSE_ESTIMATE_ERROR,
+	},
+};
+
+/* Nothing where there is no sample: that would look like a count of nothing. */
+static void add_sampled(struct flow_otlp *o, const struct flow *f, const struct flow_report *r,
+			unsigned from, const struct sampled_names *names)
+{
+	struct flow_sampled s = flow_sampled(f, r, from);
+	int i = r->kind == FLOW_REPORT_INTERVAL;
+
+	if (!s.taken.pkts)
+		return;
+	add_int(o, names->taken_pkts[i], s.taken.pkts);
+	add_int(o, names->taken_bytes[i], s.taken.bytes);
+	add_int(o, names->pkts[i], s.estimated.pkts);
+	add_int(o, names->bytes[i], s.estimated.bytes);
+	add(o, names->error, OTLP_DOUBLE)->value.number = s.error;
+}
+
 static void add_how_much(struct flow_otlp *o, const struct flow *f, const struct flow_report *r)
 {
 	const struct flow_totals *fwd = &f->totals[f->initiator], *rev = &f->totals[!f->initiator];
 	const struct flow_counts *fwd_old = &f->reported[f->initiator];
 	const struct flow_counts *rev_old = &f->reported[!f->initiator];
 
-	if (r->kind == FLOW_REPORT_INTERVAL) {
+	if (r->estimate) {
+		add_sampled(o, f, r, f->initiator, &sampled_names[0]);
+		add_sampled(o, f, r, !f->initiator, &sampled_names[1]);
+	} else if (r->kind == FLOW_REPORT_INTERVAL) {
 		add_int(o, NAME_PACKETS_DELTA, fwd->pkts - fwd_old->pkts);
 		add_int(o, NAME_BYTES_DELTA, fwd->bytes - fwd_old->bytes);
 		add_int(o, NAME_REVERSE_PACKETS_DELTA, rev->pkts - rev_old->pkts);
@@ -299,7 +340,10 @@ static void add_how(struct flow_otlp *o, const struct flow *f, const struct flow
 		add_icmp(o, f);
 	if (f->info.generation)
 		add_int(o, NAME_GENERATION, f->info.generation);
-	if (f->info.threshold) {
+	if (r->estimate) {
+		add_str(o, NAME_SAMPLING_MODE, "packet");
+		add_int(o, NAME_SAMPLING_INTERVAL, f->info.interval);
+	} else if (f->info.threshold) {
 		add_str(o, NAME_SAMPLING_MODE, "flow");
 		add_int(o, NAME_SAMPLING_INTERVAL, flow_id_interval(f->info.threshold));
 	}
@@ -363,7 +407,9 @@ static struct otlp_str flow_failure(struct flow_otlp *o, const struct flow *f,
 	uint32_t all = fwd->flags | rev->flags;
 	bool was_cut = r->reason == FLOW_FORCED_END || r->reason == FLOW_LACK_OF_RESOURCES;
 
-	if (!SEES_ALL || !r->is_final || f->key.proto != IPPROTO_TCP || !f->initiator_known)
+	if (r->estimate) /* what was not seen may have been there */
+		return OTLP_STR("");
+	if (!r->is_final || f->key.proto != IPPROTO_TCP || !f->initiator_known)
 		return OTLP_STR("");
 	if ((fwd->flags & FLOW_SAW_SYN) && (rev->flags & FLOW_TCP_RST) &&
 	    !(rev->flags & FLOW_SAW_SYNACK) && !(all & FLOW_SAW_DATA))
@@ -386,6 +432,9 @@ const struct otlp_span *flow_otlp_handshake(struct flow_otlp *o, const struct fl
 	struct otlp_span *s = &o->span;
 
 	if (r->kind != FLOW_REPORT_ROOT || !flow_handshake_times(f, &t))
+		return NULL;
+	/* packet mode: the first ACK that was taken need not be the one that ends the handshake */
+	if (r->estimate && !flow_is_whole(r))
 		return NULL;
 	memcpy(s->parent_span_id, s->span_id, sizeof(s->parent_span_id));
 	s->has_parent = true;
@@ -417,7 +466,7 @@ const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 
 	*s = (struct otlp_span){.kind = flow_kind(f)};
 	o->attrs_len = 0;
-	set_ids(o, f);
+	set_ids(o, f, r);
 	set_name(o, f, r);
 	s->start_unix_ns = r->start_mono_ns + f->clock_offset_ns;
 	s->end_unix_ns = (r->end_mono_ns > r->start_mono_ns ? r->end_mono_ns : r->start_mono_ns) +
@@ -426,7 +475,7 @@ const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 	add_how_much(o, f, r);
 	add_where(o, f, if_name);
 	add_how(o, f, r);
-	o->attrs_len += flow_story_attrs(f, r, SEES_ALL, &o->attrs[o->attrs_len]);
+	o->attrs_len += flow_story_attrs(f, r, !r->estimate, &o->attrs[o->attrs_len]);
 	flow_story_events(&o->story, f, r, s);
 	s->attrs = (struct otlp_attrs){o->attrs, o->attrs_len};
 	if (failure.len) {

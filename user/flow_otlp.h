@@ -35,7 +35,7 @@ const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 
 /* The handshake of a connection, as a child of its root: to be asked for right after
  * flow_otlp_span() has made that root. NULL: the report is another one, or some part of the
- * handshake was not seen. Valid until the next call on @o; then the root is not any more. */
+ * handshake was not seen, or may have been left out by packet mode. Valid until the next call on @o; then the root is not any more. */
 const struct otlp_span *flow_otlp_handshake(struct flow_otlp *o, const struct flow *f,
 					    const struct flow_report *r, const char *if_name);
 

@@ -161,6 +161,9 @@ static void record_add_stateless(struct flow_table *t, uint32_t i, const struct 
 		flow_mark_incomplete(t, i, f->info.first_mono_ns, flow_pkts(f) > 0);
 	base->pkts += from->pkts;
 	base->bytes += from->bytes;
+	if (t->opts.by_packets)
+		flow_estimate_add(&t->rest[i].estimate[r->from & 1], from->pkts, from->bytes,
+				  r->info.interval);
 	to->pkts += from->pkts;
 	to->bytes += from->bytes;
 	to->last_mono_ns = larger(to->last_mono_ns, from->last_mono_ns);
@@ -412,7 +415,9 @@ int flow_table_create(struct flow_table **ret, const struct flow_table_opts *opt
 	/* zero pages that nobody touches: memory grows with the flows that live at once */
 	t->flows = calloc(opts->max_flows, sizeof(*t->flows));
 	t->rest = calloc(opts->max_flows, sizeof(*t->rest));
-	if (!t->flows || !t->rest)
+	if (opts->by_packets)
+		t->estimated = calloc(opts->max_flows, sizeof(*t->estimated));
+	if (!t->flows || !t->rest || (opts->by_packets && !t->estimated))
 		goto fail;
 	err = flow_events_init(&t->events, opts->max_flows);
 	if (err)
@@ -433,6 +438,7 @@ void flow_table_destroy(struct flow_table *t)
 		return;
 	flow_index_reset(&t->index);
 	flow_events_reset(&t->events);
+	free(t->estimated);
 	free(t->rest);
 	free(t->flows);
 	free(t);

@@ -104,7 +104,11 @@ struct flow_report {
 	uint64_t start_mono_ns;      /* ROOT, END: the flow's first packet; INTERVAL: where the last
 				      * report ended */
 	uint64_t end_mono_ns;        /* last packet known; never before the start */
-	const union flow_detail *detail; /* of both directions, as the kernel has it; NULL: unknown */
+	const union flow_detail *detail; /* flow mode: of both directions, as the kernel has it;
+					  * NULL: unknown */
+	/* Packet mode: what the samples of both directions stand for, from the flow's beginning on,
+	 * and as it was in the last report. NULL: flow mode. */
+	const struct flow_estimate *estimate, *estimate_before;
 	const struct flow_note *notes; /* what happened since the last report, in order of time; one
 					* may be of before this one's start, or, of ICMP, of after
 					* its end */
@@ -129,6 +133,7 @@ struct flow_table_opts {
 	uint64_t tcp_idle_timeout_ns; /* same for TCP that carried packets both ways */
 	uint64_t linger_ns; /* silence after a TCP end before the state is taken; 2 s: the kernel
 			     * may still hold the element it looked up */
+	bool by_packets;    /* packet mode: totals are of samples, info.interval is N */
 };
 
 struct flow_table;

@@ -121,7 +121,7 @@ unsigned ledger_rows(const struct ledger *l, struct ledger_row rows[LEDGER_ROWS_
 	unsigned len = 0, i;
 
 	r = ledger_row_add(rows, &len, "packets", l->pkts_seen, l->pkts_kept, 0);
-	ledger_add_aside(r, "not_sampled", l->pkts_not_kept);
+	ledger_add_aside(r, l->by_packets ? "skipped" : "not_sampled", l->pkts_not_kept);
 	ledger_add_aside(r, "no_flow", l->pkts_no_flow);
 	ledger_row_settle(r, l->is_running);
 

@@ -24,6 +24,7 @@ struct ledger {
 	 * what is in none of them is on its way through kernel and rings, and taken as held. False
 	 * at the end: then nothing may be missing. */
 	bool is_running;
+	bool by_packets; /* packet mode: kept are the packets taken, not_kept those skipped */
 	/* Packets, from the exact counters. seen = kept + not_kept + no_flow */
 	uint64_t pkts_seen, pkts_kept, pkts_not_kept, pkts_no_flow;
 	/* Kept packets. pkts_kept = pkts_ended + pkts_held + kern.stat[STATELESS_LOST] */

@@ -116,8 +116,9 @@ static int app_watch(struct app *a)
 	int err = app_start(a);
 
 	if (!err) {
-		fprintf(stderr, "ringspan ready: watching %zu interface%s, keeping 1 flow in %llu\n",
+		fprintf(stderr, "ringspan ready: watching %zu interface%s, keeping 1 %s in %llu\n",
 			a->options->interfaces_len, a->options->interfaces_len == 1 ? "" : "s",
+			a->options->sample_mode == OPTIONS_SAMPLE_PACKET ? "packet" : "flow",
 			(unsigned long long)a->options->sample_n);
 		notify_systemd("READY=1");
 		err = app_run(a);

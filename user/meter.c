@@ -355,11 +355,13 @@ static void meter_on_clock_step(struct meter *m)
 
 void meter_note_sampling(struct meter *m, uint64_t before, uint64_t n)
 {
-	log_info("sampling changed from 1 flow in %llu to 1 in %llu", (unsigned long long)before,
-		 (unsigned long long)n);
+	bool by_packets = m->opts.options->sample_mode == OPTIONS_SAMPLE_PACKET;
+
+	log_info("sampling changed from 1 %s in %llu to 1 in %llu", by_packets ? "packet" : "flow",
+		 (unsigned long long)before, (unsigned long long)n);
 	if (m->logs)
 		outbox_add_log(m->logs,
-			       flow_log_sampling(&m->log, before, n,
+			       flow_log_sampling(&m->log, by_packets, before, n,
 						 clock_mono_ns() + m->clock.offset_ns),
 			       clock_mono_ns());
 }
@@ -491,6 +493,7 @@ void meter_ledger(struct meter *m, struct ledger *ret)
 	/* at the end the rings are drained: what is missing then is missing */
 	if (!m->is_final && ret->records_submitted > seen)
 		ret->records_held = ret->records_submitted - seen;
+	ret->by_packets = m->opts.options->sample_mode == OPTIONS_SAMPLE_PACKET;
 	ret->clock_steps = m->clock.steps;
 	probe_read_stats(m->opts.probe, &ret->kern);
 	probe_read_counters(m->opts.probe, m->now);

@@ -14,6 +14,8 @@
 #include "otlp/otlp.h"
 #include "user/tenant_map.h"
 
+enum options_sample_mode { OPTIONS_SAMPLE_FLOW, OPTIONS_SAMPLE_PACKET };
+
 enum options_xdp_mode { OPTIONS_XDP_AUTO, OPTIONS_XDP_NATIVE, OPTIONS_XDP_TC, OPTIONS_XDP_GENERIC };
 
 enum options_xdp_attach {
@@ -73,7 +75,8 @@ struct options {
 	enum options_xdp_mode xdp_mode;
 	enum options_xdp_attach xdp_attach;
 
-	uint64_t sample_n; /* one flow in N */
+	enum options_sample_mode sample_mode;
+	uint64_t sample_n; /* one flow, or packet, in N */
 	uint64_t sample_threshold; /* 56-bit rejection threshold of 1/N, rounded as OpenTelemetry
 				    * does */
 	char sample_th[15]; /* the same as `th`: "fd70a"; "0" for 1/1 */

@@ -27,6 +27,7 @@ enum option_key {
 	KEY_XDP_MODE = 0x100,
 	KEY_XDP_ATTACH,
 	KEY_SITE_KEY,
+	KEY_SAMPLE_MODE,
 	KEY_WORKERS,
 	KEY_MAX_FLOWS,
 	KEY_RING_SIZE,
@@ -70,6 +71,10 @@ static const struct argp_option watch_table[] = {
 	{"sample", KEY_SAMPLE, "1/N", 0,
 	 "keep one flow in N, whole; or a percentage. Counters are exact whatever it is (default: "
 	 "1/1)",
+	 2},
+	{"sample-mode", KEY_SAMPLE_MODE, "MODE", 0,
+	 "what --sample means one of: flow: keep one flow in N, whole; packet: take one packet in "
+	 "N of all flows, and estimate (default: flow)",
 	 2},
 	{"site-key", KEY_SITE_KEY, "FILE", 0,
 	 "64 hexadecimal digits; hosts that share them keep the same flows in the same traces "
@@ -381,6 +386,7 @@ static error_t parse_running(int key, char *arg, struct parse *p)
 static error_t parse_watch(int key, char *arg, struct argp_state *state)
 {
 	static const char *const modes[] = {"auto", "native", "tc", "generic"};
+	static const char *const samples[] = {"flow", "packet"};
 	static const char *const ways[] = {"auto", "link", "dispatcher"};
 	char why[OPTIONS_WHY_CAP];
 	struct parse *p = state->input;
@@ -403,6 +409,9 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 		p->given->sample = true;
 		options_arg_check(options_parse_sample(arg, &o->sample_n, why), "--sample", arg,
 				  why);
+		return 0;
+	case KEY_SAMPLE_MODE:
+		o->sample_mode = options_arg_choice("--sample-mode", arg, samples, 2, "flow, packet");
 		return 0;
 	case KEY_SITE_KEY:
 		p->given->site_key = arg;

@@ -182,7 +182,10 @@ static int probe_create_maps(struct probe *p)
 	if (err)
 		return err;
 	p->sample_n = p->o->sample_n;
-	p->maps->bss->sample_threshold = p->o->sample_threshold;
+	if (p->o->sample_mode == OPTIONS_SAMPLE_PACKET)
+		p->maps->bss->sample_interval = p->o->sample_n;
+	else
+		p->maps->bss->sample_threshold = p->o->sample_threshold;
 	p->states_fd = bpf_map__fd(p->maps->maps.flow_states);
 	p->mirror_fd = bpf_map_create(BPF_MAP_TYPE_HASH, PIN_MAP_NAME, sizeof(__u32),
 				      sizeof(struct xdp_stats), 1, NULL);
@@ -249,6 +252,7 @@ static int probe_open_instance(struct probe *p, size_t slot)
 	i->skel->rodata->if_is_l3 = i->is_l3;
 	i->skel->rodata->if_is_looped = i->is_looped;
 	i->skel->rodata->ring_count = p->o->workers;
+	i->skel->rodata->sample_packets = p->o->sample_mode == OPTIONS_SAMPLE_PACKET;
 	memcpy((void *)i->skel->rodata->site_key, p->o->site_key, sizeof(p->o->site_key));
 	bpf_object__for_each_map(map, i->skel->obj)
 	{

@@ -27,13 +27,15 @@ void probe_destroy(struct probe *p); /* NULL is allowed; detaches */
 
 /* The sampling in force. */
 struct probe_sampling {
-	uint64_t n; /* one flow in n */
-	uint64_t threshold; /* the 56-bit rejection threshold of 1/n */
-	uint64_t floor; /* the lowest one that flows which are alive began under */
+	enum options_sample_mode mode;
+	uint64_t n; /* one flow, or packet, in n */
+	uint64_t threshold; /* flow mode: the 56-bit rejection threshold of 1/n */
+	uint64_t floor; /* the lowest one that flows which are alive began under; else 0 */
 };
 void probe_sampling(const struct probe *p, struct probe_sampling *ret);
 
-/* From the next packet on flows begin at one in @n; those that are kept already stay whole. */
+/* From the next packet on flows begin at one in @n; those that are kept already stay whole. Packet
+ * mode: from the next packet on one in @n is taken, each with the weight of its own moment. */
 void probe_set_sampling(struct probe *p, uint64_t n);
 
 /* How an interface is watched; texts live as long as the probe. */

@@ -26,6 +26,7 @@ static uint64_t sampling_floor(const struct probe *p)
 void probe_sampling(const struct probe *p, struct probe_sampling *ret)
 {
 	*ret = (struct probe_sampling){
+		.mode = p->o->sample_mode,
 		.n = p->sample_n,
 		.threshold = p->maps->bss->sample_threshold,
 		.floor = sampling_floor(p),
@@ -49,8 +50,12 @@ void probe_set_sampling(struct probe *p, uint64_t n)
 	uint64_t threshold;
 	char th[15];
 
-	options_sample_threshold(n, &threshold, th);
 	p->sample_n = n;
+	if (p->o->sample_mode == OPTIONS_SAMPLE_PACKET) {
+		p->maps->bss->sample_interval = n;
+		return;
+	}
+	options_sample_threshold(n, &threshold, th);
 	sampling_write(p, threshold, sampling_floor(p));
 	p->sample_look_mono_ns = clock_mono_ns() + SAMPLE_LOOK_NS;
 }

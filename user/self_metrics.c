@@ -193,8 +193,10 @@ static int emit_process(struct metric_writer *w)
 {
 	static const struct metric_about pressure = {NAME_RING_PRESSURE, "1", METRIC_GAUGE,
 						     "How full the fullest ring was, 0 to 1"};
-	static const struct metric_about rate = {NAME_RATE_IN_FORCE, "{flow}", METRIC_GAUGE,
-						 "One flow in N is kept"};
+	static const struct metric_about flow_rate = {NAME_RATE_IN_FORCE, "{flow}", METRIC_GAUGE,
+						      "One flow in N is kept"};
+	static const struct metric_about packet_rate = {NAME_RATE_IN_FORCE, "{packet}",
+							METRIC_GAUGE, "One packet in N is taken"};
 	static const struct metric_about cpu = {NAME_CPU_TIME, "s", METRIC_COUNTER,
 						"CPU time of ringspan"};
 	static const struct metric_about memory = {NAME_MEMORY, "By", METRIC_GAUGE,
@@ -205,7 +207,8 @@ static int emit_process(struct metric_writer *w)
 	int err = metric_single_number(w, &pressure, s->ring_pressure);
 
 	if (!err)
-		err = metric_single(w, &rate, s->sample_n);
+		err = metric_single(w, s->ledger->by_packets ? &packet_rate : &flow_rate,
+				    s->sample_n);
 	if (!err)
 		err = metric_single_number(w, &cpu, s->cpu_seconds);
 	if (!err)

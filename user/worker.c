@@ -280,6 +280,7 @@ static int worker_create_table(struct worker *w)
 	    .idle_timeout_ns = o->idle_timeout_ms * 1000000ULL,
 	    .tcp_idle_timeout_ns = o->tcp_idle_timeout_ms * 1000000ULL,
 	    .linger_ns = 2000000000ULL,
+	    .by_packets = o->sample_mode == OPTIONS_SAMPLE_PACKET,
 	};
 	struct flow_table_ops ops = {
 	    .peek = worker_peek, .take = worker_take, .report = worker_report, .ctx = w};
