@@ -195,6 +195,46 @@ static void test_flow_events_do_not_land_on_another_generation(void **state)
 	sim_destroy(s);
 }
 
+/* Without kernel state a record names no generation: the time tells. */
+static void test_flow_events_of_before_the_flow_are_late(void **state)
+{
+	struct sim *s = sim_create(&usual, 0, 1);
+	struct flow_record_last late;
+
+	(void)state;
+	sim_send(s, 0, 0, SYN, 7, 1);
+	send_event(s, 0, 0, FLOW_EVENT_RETRANSMISSION, 1);
+	late = s->queue[1];
+	s->queue_len = 1;
+	sim_send(s, 0, 1, RST, 0, 1);
+	sim_send(s, 0, 0, SYN, 8, 1);
+	s->queue[s->queue_len++] = late;
+	sim_run(s, 30 * SIM_S);
+	assert_int_equal(s->reports_len, 2);
+	assert_int_equal(s->notes_len, 1);
+	assert_note(s, 0, 0, FLOW_NOTE_RESET, 1, 0);
+	assert_int_equal(stats(s).late, 1);
+	sim_check_balance(s);
+	sim_destroy(s);
+}
+
+/* One segment may be two of them. */
+static void test_flow_events_of_one_segment_are_both_told(void **state)
+{
+	struct sim *s = sim_create(&usual, 100, 1);
+
+	(void)state;
+	sim_send(s, 0, 0, SYN, 7, 1);
+	s->next_event = FLOW_EVENT_ZERO_WINDOW;
+	s->next_event_count = 5;
+	sim_send(s, 0, 1, RST, 0, 1);
+	sim_run(s, 10 * SIM_S);
+	assert_int_equal(s->notes_len, 2);
+	assert_note(s, 0, 0, FLOW_NOTE_ZERO_WINDOW, 1, 5);
+	assert_note(s, 1, 0, FLOW_NOTE_RESET, 1, 0);
+	sim_destroy(s);
+}
+
 static void test_flow_events_of_no_flow_are_counted(void **state)
 {
 	struct sim *s = sim_create(&usual, 100, 1);
@@ -305,6 +345,8 @@ int main(void)
 		cmocka_unit_test(test_flow_events_are_in_order_of_time),
 		cmocka_unit_test(test_flow_events_stay_with_their_connection),
 		cmocka_unit_test(test_flow_events_do_not_land_on_another_generation),
+		cmocka_unit_test(test_flow_events_of_before_the_flow_are_late),
+		cmocka_unit_test(test_flow_events_of_one_segment_are_both_told),
 		cmocka_unit_test(test_flow_events_of_no_flow_are_counted),
 		cmocka_unit_test(test_flow_events_keep_room_for_the_rare_ones),
 		cmocka_unit_test(test_flow_events_share_a_bounded_pool),
