@@ -63,6 +63,7 @@ user/export
 user/queue_command
 user/worker
 user/meter
+user/auto_control
 user/control_filter
 user/control_request
 user/ctl_command user/tail_command

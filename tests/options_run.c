@@ -81,6 +81,8 @@ static void dump(const struct options *o)
 	printf("mode=%d attach=%d\n", o->xdp_mode, o->xdp_attach);
 	printf("n=%" PRIu64 " threshold=%" PRIx64 " th=%s\n", o->sample_n, o->sample_threshold,
 	       o->sample_th);
+	printf("auto=%d budget=%g,%g,%g,%g\n", o->sample_auto, o->budget.spans_per_s,
+	       o->budget.records_per_s, o->budget.cpu_cores, o->budget.ring_share);
 	printf("key=%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "\n", o->site_key[0],
 	       o->site_key[1], o->site_key[2], o->site_key[3]);
 	printf("workers=%u flows=%u ring=%u\n", o->workers, o->max_flows, o->ring_bytes);

@@ -225,6 +225,27 @@ static void test_auto_rate_without_budget_stays(void **state)
 	assert_int_equal(p.rate.n, 1); /* nothing forbids more */
 }
 
+/* At 1/N a quiet link shows hardly any flow. */
+static void test_auto_rate_few_flows_do_not_keep_it_from_coming_back(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		struct plant p;
+
+		plant_init(&p, &spans_only, i);
+		p.life_s = 0.1;
+		p.phase = i % 10 / 10.0;
+		p.flows_per_s = 100;
+		plant_run(&p, 30);
+		p.flows_per_s = i < 10 ? 40 * BUDGET : 4000 * BUDGET;
+		plant_run(&p, 20);
+		p.flows_per_s = i < 10 ? 100 : 0;
+		plant_run(&p, i < 10 ? 35 : 50);
+		if (p.rate.n != 1)
+			fail_msg("case %u: still 1/%g", i, (double)p.rate.n);
+	}
+}
+
 static void test_auto_rate_handshakes_count_as_spans(void **state)
 {
 	struct plant p;
@@ -500,6 +521,7 @@ int main(void)
 		cmocka_unit_test(test_auto_rate_does_not_swing_with_the_load),
 		cmocka_unit_test(test_auto_rate_small_budgets_are_not_moved_by_chance),
 		cmocka_unit_test(test_auto_rate_without_budget_stays),
+		cmocka_unit_test(test_auto_rate_few_flows_do_not_keep_it_from_coming_back),
 		cmocka_unit_test(test_auto_rate_handshakes_count_as_spans),
 		cmocka_unit_test(test_auto_rate_records_that_go_on_do_not_make_it_overshoot),
 		cmocka_unit_test(

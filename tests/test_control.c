@@ -53,6 +53,8 @@ static void test_control_requests_are_understood(void **state)
 	assert_int_equal(r.sample_n, 500);
 	assert_int_equal(good("sample 1% json").sample_n, 100);
 	assert_int_equal(good("sample json 1/3").sample_n, 3);
+	assert_false(good("sample 1/3").sample_auto);
+	assert_true(good("sample auto json").sample_auto);
 	assert_int_equal(good("flush").verb, CONTROL_FLUSH);
 	assert_int_equal(good("stop").verb, CONTROL_STOP);
 	r = good("flows");

@@ -213,6 +213,19 @@ static void test_flow_log_tells_of_clock_steps(void **state)
 	assert_true(attr(log, "ringspan.clock.step.seconds")->value.number == -1.5);
 }
 
+static void test_flow_log_tells_of_another_rate_and_why(void **state)
+{
+	struct flow_log l;
+	const struct otlp_log *log = flow_log_sampling(&l, false, 4, 32, "spans", "more than 5 spans/s", S);
+
+	(void)state;
+	assert_str(log->event_name, "ringspan.sampling.change");
+	assert_str(log->body, "sampling changed from 1 flow in 4 to 1 in 32: more than 5 spans/s");
+	assert_int_equal(attr(log, "ringspan.sampling.interval")->value.integer, 32);
+	assert_int_equal(attr(log, "ringspan.sampling.interval.before")->value.integer, 4);
+	assert_str(attr(log, "ringspan.sampling.reason")->value.string, "spans");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +236,7 @@ int main(void)
 		cmocka_unit_test(test_flow_log_is_silent_where_nothing_failed),
 		cmocka_unit_test(test_flow_log_tells_of_losses),
 		cmocka_unit_test(test_flow_log_tells_of_clock_steps),
+		cmocka_unit_test(test_flow_log_tells_of_another_rate_and_why),
 	};
 
 	return cmocka_run_group_tests_name("flow_log", tests, setup, teardown);

@@ -205,7 +205,9 @@ static void test_flow_metrics_tells_the_ledger(void **state)
 	l->signal[0][OTLP_METRICS].sent_bytes = 19;
 	world_destination(w, 0, "a", 1);
 	l->clock_steps = 15;
+	w->snapshot.sample_changes = 3;
 	world_dump(w);
+	assert_null(strstr(w->dump.text, "ringspan.sampling.budget.used"));
 	world_assert_has(w, "ringspan.packets {packet} sum{stage=seen} 10\n"
 		      "ringspan.packets {packet} sum{stage=kept} 5\n"
 		      "ringspan.packets {packet} sum{stage=not_kept} 3\n"
@@ -228,9 +230,24 @@ static void test_flow_metrics_tells_the_ledger(void **state)
 	world_assert_has(w, "ringspan.export.connects {connection} sum{} 16\n");
 	world_assert_has(w, "ringspan.ring.pressure 1 gauge{} 0.25\n");
 	world_assert_has(w, "ringspan.sampling.interval {flow} gauge{} 100\n");
+	world_assert_has(w, "ringspan.sampling.changes {change} sum{} 3\n");
 	world_assert_has(w, "ringspan.process.cpu.time s sum{} 1.5\n");
 	world_assert_has(w, "ringspan.process.memory By gauge{} 4096\n");
 	world_assert_has(w, "ringspan.clock.steps {step} sum{} 15\n");
+}
+
+static void test_flow_metrics_say_what_is_used_of_the_budget(void **state)
+{
+	static const struct auto_budget budget = {.spans_per_s = 10, .cpu_cores = 1};
+	static const double used[AUTO_ITEMS] = {0.5, 0.25, 2, 0};
+	struct world *w = *state;
+
+	w->snapshot.budget = &budget;
+	w->snapshot.budget_used = used;
+	world_dump(w);
+	world_assert_has(w, "ringspan.sampling.budget.used 1 gauge{ringspan.budget=spans} 0.5\n"
+			    "ringspan.sampling.budget.used 1 gauge{ringspan.budget=cpu} 2\n");
+	assert_null(strstr(w->dump.text, "ringspan.budget=records")); /* not limited */
 }
 
 /* ---- exemplars ---- */
@@ -371,6 +388,8 @@ int main(void)
 			world_teardown),
 		cmocka_unit_test_setup_teardown(test_flow_metrics_tells_the_ledger, world_setup,
 						world_teardown),
+		cmocka_unit_test_setup_teardown(test_flow_metrics_say_what_is_used_of_the_budget,
+						world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_flow_metrics_points_name_a_span, world_setup,
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_flow_metrics_size_exemplar_was_counted, world_setup,

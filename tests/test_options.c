@@ -169,7 +169,7 @@ static void test_options_sample_says_what_is_wrong(void **state)
 	check_refused("-i a --sample 0.00000001%", "0.00000001%", "smallest share");
 	check_refused("-i a --sample -5%", "'-5%'", "not a percentage");
 	check_refused("-i a --sample nan%", "'nan%'", "not a percentage");
-	check_refused("-i a --sample auto", "'auto'", "not available yet");
+	check_refused("-i a --sample Auto", "'Auto'", "or auto");
 }
 
 /* Computed apart from the program, with unbounded integers and the precision as the specification

@@ -46,7 +46,7 @@
 #define SPANS_PER_FLOW_MAX 4.0 /* what begins is not the cause of more */
 #define RATIO_SECONDS 60.0
 #define RATIO_FLOWS_S 5.0 /* of the budget, taken for granted with one span each */
-#define FEW_FLOWS 20 /* to tell a rate from them takes longer */
+#define FEW_FLOWS 20
 #define UNIT_CPU_SECONDS 1e-4 /* a record, flow or span never costs as much */
 
 static double ratio_flows(const struct auto_rate *a)
@@ -337,19 +337,24 @@ static bool rise_for_loss(struct auto_rate *a, uint64_t now_ns, double lost, dou
 	return rise(a, now_ns, (double)a->n * FULL * fmax(records / left, 2), AUTO_LOST);
 }
 
+/* By Poisson's law hardly more than so many begin, of those that are kept. */
+static double most_flows_per_s(const struct auto_sample *s)
+{
+	return s->seconds > 0 ? (s->begun + 2 * sqrt(s->begun + 1)) / s->seconds : 0;
+}
+
 /* Notes for which N the load of the last seconds would have been too much. The spans of now are of
  * flows that began at other rates: they count only where those that begin are not the cause. */
 static void note_demand(struct auto_rate *a, uint64_t now_ns)
 {
-	struct auto_sample s = newest(a, 5, 0), begun = s;
-	double demand = 0, n = 1;
+	struct auto_sample s = newest(a, 5, 0), all = newest(a, AUTO_SAMPLES, 0);
+	double demand = 0, n = 1, flows = most_flows_per_s(&s);
 	bool is_of_old = a->spans_recent > SPANS_PER_FLOW_MAX * a->ended_recent;
 
-	if (begun.begun < FEW_FLOWS)
-		begun = newest(a, AUTO_SAMPLES, 0);
-	if (a->budget.spans_per_s > 0 && begun.seconds > 0)
-		demand = (begun.begun + 2 * sqrt(begun.begun + 1)) / begun.seconds *
-			 spans_per_flow(a) / a->budget.spans_per_s;
+	if (s.begun < FEW_FLOWS) /* they tell a rate only in a longer time */
+		flows = fmin(flows, most_flows_per_s(&all));
+	if (a->budget.spans_per_s > 0)
+		demand = flows * spans_per_flow(a) / a->budget.spans_per_s;
 	for (unsigned i = 0; i < AUTO_ITEMS; i++)
 		if (i != AUTO_ITEM_SPANS || is_of_old)
 			demand = fmax(demand, use_of(a, i, &s));

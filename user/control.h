@@ -9,6 +9,7 @@
 #ifndef USER_CONTROL_H
 #define USER_CONTROL_H
 
+#include "user/auto_control.h"
 #include "user/meter.h"
 #include "user/options.h"
 #include "user/probe.h"
@@ -21,6 +22,7 @@ struct control_opts {
 	struct probe *probe;
 	struct worker *const *workers;
 	struct meter *meter;
+	struct auto_control *rate;
 };
 
 /* Listens. 0 and *ret set; *ret is NULL if there is to be no socket, or if the default one cannot

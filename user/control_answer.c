@@ -32,24 +32,27 @@ static int answer_no_worker(unsigned worker, char why[CONTROL_WHY_CAP])
 static int answer_sample(const struct control_opts *o, const struct control_request *r, FILE *out)
 {
 	struct probe_sampling before, now;
+	struct auto_control_status rate;
 	struct json j;
 
 	probe_sampling(o->probe, &before);
-	if (r->sample_n != before.n) {
-		probe_set_sampling(o->probe, r->sample_n);
-		meter_note_sampling(o->meter, before.n, r->sample_n);
-	}
+	if (r->sample_auto)
+		auto_control_release(o->rate);
+	else
+		auto_control_fix(o->rate, r->sample_n);
 	probe_sampling(o->probe, &now);
+	auto_control_status(o->rate, &rate);
 	if (!r->json) {
-		fprintf(out, "%s in %" PRIu64 ", before: 1 in %" PRIu64 "\n",
+		fprintf(out, "%s in %" PRIu64 "%s, before: 1 in %" PRIu64 "\n",
 			now.mode == OPTIONS_SAMPLE_PACKET ? "taking 1 packet" : "keeping 1 flow",
-			now.n, before.n);
+			now.n, rate.is_auto ? " (auto)" : "", before.n);
 		return 0;
 	}
 	json_init(&j, out);
 	json_open_object(&j, NULL);
 	json_add_uint(&j, "interval", now.n);
 	json_add_uint(&j, "before", before.n);
+	json_add_bool(&j, "auto", rate.is_auto);
 	json_close(&j);
 	fputc('\n', out);
 	return 0;

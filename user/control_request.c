@@ -76,7 +76,7 @@ static int read_word(struct control_request *r, const char *word, bool *has_shar
 	}
 	if (r->verb == CONTROL_SAMPLE && !*has_share) {
 		*has_share = true;
-		if (!options_parse_sample(word, &r->sample_n, reason))
+		if (!options_parse_rate(word, &r->sample_auto, &r->sample_n, reason))
 			return 0;
 		return refuse(why, "sample '%.40s': %.140s", word, reason);
 	}
@@ -114,7 +114,7 @@ static int parse_line(struct control_request *r, char *line, char *why)
 			return -EINVAL;
 	}
 	if (r->verb == CONTROL_SAMPLE && !has_share)
-		return refuse(why, "sample: no rate given: give 1/N, such as 1/100");
+		return refuse(why, "sample: no rate given: give 1/N, such as 1/100, or auto");
 	return 0;
 }
 

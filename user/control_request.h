@@ -3,7 +3,7 @@
  * control_request - what a client of the control socket asks for: one line of text. Pure.
  *
  *	status [json]
- *	sample 1/N|N% [json]
+ *	sample 1/N|N%|auto [json]
  *	flush [json]
  *	flows [json] [sort=packets|bytes|age] [limit=N] [filter=WORD…]     filter comes last
  *	stop [json]
@@ -35,7 +35,8 @@ enum control_sort { CONTROL_BY_PACKETS, CONTROL_BY_BYTES, CONTROL_BY_AGE };
 struct control_request {
 	enum control_verb verb;
 	bool json;
-	uint64_t sample_n; /* of CONTROL_SAMPLE; the rest is of CONTROL_FLOWS */
+	bool sample_auto; /* of CONTROL_SAMPLE, as the next; then N is not given */
+	uint64_t sample_n; /* the rest is of CONTROL_FLOWS */
 	enum control_sort sort;
 	unsigned limit;
 	struct control_filter filter;

@@ -15,6 +15,7 @@ static const char *const signal_names[OTLP_SIGNAL_MAX] = {"traces", "metrics", "
 struct status {
 	double uptime_s;
 	struct probe_sampling sampling;
+	struct auto_control_status rate;
 	char th[15];
 	struct probe_if_status ifs[FLOW_MAX_IFS];
 	struct console_rates rates[FLOW_MAX_IFS];
@@ -31,6 +32,7 @@ static void status_read(const struct control_opts *o, uint64_t begun_mono_ns, st
 	s->uptime_s = (double)(clock_mono_ns() - begun_mono_ns) / 1e9;
 	probe_sampling(o->probe, &s->sampling);
 	options_sample_threshold(s->sampling.n, &threshold, s->th);
+	auto_control_status(o->rate, &s->rate);
 	meter_ledger(o->meter, &s->ledger);
 	meter_rates(o->meter, s->rates);
 	s->ring_pressure = meter_ring_pressure(o->meter);
@@ -69,6 +71,22 @@ static void status_text_queues(const struct ledger *l, FILE *out)
 					l->signal[d][s].queued_requests, l->target[d][s].label);
 }
 
+static void status_text_budget(const struct auto_control_status *rate, FILE *out)
+{
+	const struct auto_budget *b = &rate->budget;
+	const double limits[AUTO_ITEMS] = {b->spans_per_s, b->records_per_s, b->cpu_cores,
+					   b->ring_share};
+	char limit[AUTO_LIMIT_CAP];
+	unsigned i, said = 0;
+
+	for (i = 0; i < AUTO_ITEMS; i++)
+		if (limits[i] > 0)
+			fprintf(out, "%s%.0f %% of %s in use", said++ ? ", " : "; budget: ",
+				rate->used[i] * 100, auto_control_limit(b, i, limit));
+	if (!said)
+		fputs("; no budget", out);
+}
+
 static void status_text(const struct status *s, FILE *out)
 {
 	const struct ledger *l = &s->ledger;
@@ -81,6 +99,10 @@ static void status_text(const struct status *s, FILE *out)
 		fprintf(out, "sampling: 1 packet in %" PRIu64, s->sampling.n);
 	else
 		fprintf(out, "sampling: 1 flow in %" PRIu64 " (th:%s)", s->sampling.n, s->th);
+	if (s->rate.is_auto) {
+		fprintf(out, ", auto");
+		status_text_budget(&s->rate, out);
+	}
 	if (s->sampling.floor < s->sampling.threshold)
 		fprintf(out, "; flows that began at up to 1 in %" PRIu64 " go on",
 			flow_id_interval(s->sampling.floor));
@@ -217,6 +239,25 @@ static void status_json_stream(struct json *j, const struct stream_stats *s)
 	json_close(j);
 }
 
+static void status_json_budget(struct json *j, const struct auto_control_status *rate)
+{
+	const struct auto_budget *b = &rate->budget;
+	const double limits[AUTO_ITEMS] = {b->spans_per_s, b->records_per_s, b->cpu_cores,
+					   b->ring_share};
+	unsigned i;
+
+	json_open_object(j, "budget");
+	for (i = 0; i < AUTO_ITEMS; i++) {
+		if (limits[i] <= 0)
+			continue;
+		json_open_object(j, auto_item_name(i));
+		json_add_number(j, "limit", limits[i]);
+		json_add_number(j, "used", rate->used[i]);
+		json_close(j);
+	}
+	json_close(j);
+}
+
 static void status_json_sampling(struct json *j, const struct status *s)
 {
 	bool by_packets = s->sampling.mode == OPTIONS_SAMPLE_PACKET;
@@ -228,6 +269,9 @@ static void status_json_sampling(struct json *j, const struct status *s)
 		json_add_text(j, "threshold", s->th);
 		json_add_uint(j, "lowest_interval_alive", flow_id_interval(s->sampling.floor));
 	}
+	json_add_bool(j, "auto", s->rate.is_auto);
+	if (s->rate.is_auto)
+		status_json_budget(j, &s->rate);
 	json_close(j);
 }
 

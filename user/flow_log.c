@@ -150,14 +150,16 @@ const struct otlp_log *flow_log_clock_step(struct flow_log *l, int64_t step_ns,
 }
 
 const struct otlp_log *flow_log_sampling(struct flow_log *l, bool by_packets, uint64_t before,
-					 uint64_t n, uint64_t now_unix_ns)
+					 uint64_t n, const char *reason, const char *because,
+					 uint64_t now_unix_ns)
 {
 	begin(l, EVENT_SAMPLING_CHANGE, now_unix_ns, now_unix_ns);
 	l->log.severity = OTLP_SEVERITY_INFO;
 	l->log.severity_text = OTLP_STR("INFO");
-	say(l, "sampling changed from 1 %s in %" PRIu64 " to 1 in %" PRIu64,
-	    by_packets ? "packet" : "flow", before, n);
+	say(l, "sampling changed from 1 %s in %" PRIu64 " to 1 in %" PRIu64 ": %s",
+	    by_packets ? "packet" : "flow", before, n, because);
 	add(l, NAME_RATE_IN_FORCE, OTLP_INT)->value.integer = (int64_t)n;
 	add(l, NAME_INTERVAL_BEFORE, OTLP_INT)->value.integer = (int64_t)before;
+	add_text(l, NAME_SAMPLING_REASON, reason);
 	return &l->log;
 }

@@ -29,8 +29,9 @@ const struct otlp_log *flow_log_loss(struct flow_log *l, const struct ledger_gro
 const struct otlp_log *flow_log_clock_step(struct flow_log *l, int64_t step_ns,
 					   uint64_t now_unix_ns);
 
-/* From one flow, or packet, in @before to one in @n. */
+/* From one flow, or packet, in @before to one in @n; @because is for people. */
 const struct otlp_log *flow_log_sampling(struct flow_log *l, bool by_packets, uint64_t before,
-					 uint64_t n, uint64_t now_unix_ns);
+					 uint64_t n, const char *reason, const char *because,
+					 uint64_t now_unix_ns);
 
 #endif /* USER_FLOW_LOG_H */

@@ -118,6 +118,7 @@
 #define NAME_LOSS_COUNT OTLP_STR("ringspan.count")
 #define EVENT_SAMPLING_CHANGE OTLP_STR("ringspan.sampling.change")
 #define NAME_INTERVAL_BEFORE OTLP_STR("ringspan.sampling.interval.before")
+#define NAME_SAMPLING_REASON OTLP_STR("ringspan.sampling.reason")
 #define NAME_CLOCK_STEP_SECONDS OTLP_STR("ringspan.clock.step.seconds")
 
 /* Metrics of the links */
@@ -146,6 +147,9 @@
 #define NAME_FLOWS_HELD OTLP_STR("ringspan.flows.held")
 #define NAME_RING_PRESSURE OTLP_STR("ringspan.ring.pressure")
 #define NAME_RATE_IN_FORCE OTLP_STR("ringspan.sampling.interval")
+#define NAME_SAMPLING_CHANGES OTLP_STR("ringspan.sampling.changes")
+#define NAME_BUDGET_USED OTLP_STR("ringspan.sampling.budget.used")
+#define NAME_BUDGET OTLP_STR("ringspan.budget")
 #define NAME_QUEUE_ITEMS OTLP_STR("ringspan.queue.items")
 #define NAME_QUEUE_BYTES OTLP_STR("ringspan.queue.bytes")
 #define NAME_QUEUE_VOLATILE OTLP_STR("ringspan.queue.volatile")

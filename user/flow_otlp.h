@@ -10,6 +10,7 @@
 #include "kern/flow_abi.h"
 #include "otlp/encode.h"
 #include "otlp/otlp.h"
+#include "user/auto_rate.h"
 #include "user/exemplars.h"
 #include "user/flow_series.h"
 #include "user/flow_table.h"
@@ -56,6 +57,9 @@ struct flow_otlp_snapshot {
 	const struct ledger *ledger;
 	size_t queue_items[OTLP_SIGNAL_MAX]; /* limit of the exporter's queues; 0: bytes alone */
 	uint64_t sample_n;
+	uint64_t sample_changes; /* so often another one */
+	const struct auto_budget *budget; /* NULL: the rate is fixed */
+	const double *budget_used; /* shares, by enum auto_item */
 	double cpu_seconds;   /* user + system, of this process */
 	uint64_t rss_bytes;
 	double ring_pressure; /* fullest ring, 0..1 */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/auto_control.h"
 #include "user/clock.h"
 #include "user/command.h"
 #include "user/console.h"
@@ -31,6 +32,7 @@ struct app {
 	struct stream *stream;
 	struct worker *workers[FLOW_MAX_WORKERS];
 	struct meter *meter;
+	struct auto_control *rate;
 	struct control *control;
 	struct wait wait;
 };
@@ -46,8 +48,7 @@ static int app_start(struct app *a)
 	err = err ?: stream_open(&a->stream, a->options, a->encoder);
 	if (err)
 		return err;
-	if (a->options->export_console)
-		err = console_create(&a->console, stdout);
+	err = a->options->export_console ? console_create(&a->console, stdout) : 0;
 	worker.probe = meter.probe = a->probe;
 	worker.encoder = meter.encoder = a->encoder;
 	worker.exporter = meter.exporter = a->exporter;
@@ -57,11 +58,13 @@ static int app_start(struct app *a)
 	worker.series = meter_series(a->meter);
 	for (; !err && worker.index < a->options->workers; worker.index++)
 		err = worker_start(&a->workers[worker.index], &worker);
+	err = err ?: auto_control_create(&a->rate, &(struct auto_control_opts){
+							   a->options, a->probe, a->workers, a->meter});
 	if (err)
 		log_error("cannot start: %s", strerror(-err));
-	return err ? err
-		   : control_open(&a->control, &(struct control_opts){a->options, a->probe,
-								      a->workers, a->meter});
+	return err ?: control_open(&a->control,
+				   &(struct control_opts){a->options, a->probe, a->workers, a->meter,
+							  a->rate});
 }
 
 /* Until a signal, a request to stop, the end of --duration, or the last interface is gone. */
@@ -82,10 +85,9 @@ static int app_run(struct app *a)
 		tick_ns = now_ns + APP_TICK_NS;
 		stream_tend(a->stream);
 		meter_tick(a->meter, now_ns, false);
-		if (!probe_tick(a->probe)) {
-			log_error("no interface is left to watch: ending");
-			return -ENODEV;
-		}
+		auto_control_tick(a->rate, now_ns);
+		if (!probe_tick(a->probe))
+			return log_error("no interface is left to watch: ending"), -ENODEV;
 	}
 	return 0;
 }
@@ -116,10 +118,7 @@ static int app_watch(struct app *a)
 	int err = app_start(a);
 
 	if (!err) {
-		fprintf(stderr, "ringspan ready: watching %zu interface%s, keeping 1 %s in %llu\n",
-			a->options->interfaces_len, a->options->interfaces_len == 1 ? "" : "s",
-			a->options->sample_mode == OPTIONS_SAMPLE_PACKET ? "packet" : "flow",
-			(unsigned long long)a->options->sample_n);
+		auto_control_say_ready(a->rate);
 		notify_systemd("READY=1");
 		err = app_run(a);
 		app_stop(a);
@@ -127,6 +126,7 @@ static int app_watch(struct app *a)
 	control_close(a->control); /* by now the answer to who asked for the end has left */
 	for (unsigned w = 0; w < FLOW_MAX_WORKERS; w++)
 		worker_destroy(a->workers[w]);
+	auto_control_destroy(a->rate);
 	meter_destroy(a->meter);
 	stream_close(a->stream);
 	otlp_exporter_destroy(a->exporter);

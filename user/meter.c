@@ -42,6 +42,10 @@ struct meter {
 	struct flow_log log;
 	struct ledger logged; /* whose losses have been logged */
 	uint64_t now_mono_ns;
+	uint64_t sampling_changes;
+	bool has_budget;
+	struct auto_budget budget;
+	double budget_used[AUTO_ITEMS];
 	bool is_final; /* everything upstream has stopped */
 };
 
@@ -253,7 +257,7 @@ static uint64_t meter_rss_bytes(void)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static double meter_cpu_seconds(void)
+double meter_cpu_seconds(void)
 {
 	struct rusage u;
 
@@ -264,22 +268,13 @@ static double meter_cpu_seconds(void)
 
 double meter_ring_pressure(const struct meter *m)
 {
-	const struct options *o = m->opts.options;
-	struct flow_ring_stats ring;
-	struct worker_stats stats;
 	double fullest = 0, share;
-	uint64_t seen;
 	unsigned w;
 
-	for (w = 0; w < o->workers; w++) {
-		worker_stats(m->opts.workers[w], &stats);
-		seen = stats.records_consumed + stats.records_strangers;
-		if (probe_read_ring_stats(m->opts.probe, w, &ring) || ring.submitted <= seen)
-			continue;
-		share = (double)(ring.submitted - seen) * (sizeof(struct flow_record) + 8) /
-			o->ring_bytes;
+	for (w = 0; w < m->opts.options->workers; w++) {
+		share = probe_ring_share(m->opts.probe, w);
 		if (share > fullest)
-			fullest = share > 1 ? 1 : share;
+			fullest = share;
 	}
 	return fullest;
 }
@@ -310,6 +305,9 @@ static void meter_export_metrics(struct meter *m, const struct ledger *l)
 
 	probe_sampling(m->opts.probe, &sampling);
 	s.sample_n = sampling.n;
+	s.sample_changes = m->sampling_changes;
+	s.budget = m->has_budget ? &m->budget : NULL;
+	s.budget_used = m->budget_used;
 	for (i = 0; i < s.interfaces; i++)
 		names[i] = probe_interface_name(m->opts.probe, i);
 	for (i = 0; i < OTLP_SIGNAL_MAX; i++)
@@ -353,17 +351,30 @@ static void meter_on_clock_step(struct meter *m)
 			       m->now_mono_ns);
 }
 
-void meter_note_sampling(struct meter *m, uint64_t before, uint64_t n)
+void meter_note_sampling(struct meter *m, uint64_t before, uint64_t n, const char *reason,
+			 const char *because)
 {
 	bool by_packets = m->opts.options->sample_mode == OPTIONS_SAMPLE_PACKET;
+	uint64_t now_ns = clock_mono_ns();
 
-	log_info("sampling changed from 1 %s in %llu to 1 in %llu", by_packets ? "packet" : "flow",
-		 (unsigned long long)before, (unsigned long long)n);
+	m->sampling_changes++;
+	log_info("sampling changed from 1 %s in %llu to 1 in %llu: %s",
+		 by_packets ? "packet" : "flow", (unsigned long long)before, (unsigned long long)n,
+		 because);
 	if (m->logs)
 		outbox_add_log(m->logs,
-			       flow_log_sampling(&m->log, by_packets, before, n,
-						 clock_mono_ns() + m->clock.offset_ns),
-			       clock_mono_ns());
+			       flow_log_sampling(&m->log, by_packets, before, n, reason, because,
+						 now_ns + m->clock.offset_ns),
+			       now_ns);
+}
+
+void meter_note_budget(struct meter *m, const struct auto_budget *b, const double *used)
+{
+	m->has_budget = b;
+	if (!b)
+		return;
+	m->budget = *b;
+	memcpy(m->budget_used, used, sizeof(m->budget_used));
 }
 
 struct flow_series *meter_series(struct meter *m)

@@ -33,11 +33,17 @@ void meter_destroy(struct meter *m); /* NULL is allowed */
  * are detached and the workers have stopped; the last metrics leave at once. */
 void meter_tick(struct meter *m, uint64_t now_mono_ns, bool is_final);
 
-/* The rate was changed: says so, in the log and as a log record. */
-void meter_note_sampling(struct meter *m, uint64_t before, uint64_t n);
+/* The rate was changed: counts it and says so, in the log and as a log record; @because is for
+ * people. */
+void meter_note_sampling(struct meter *m, uint64_t before, uint64_t n, const char *reason,
+			 const char *because);
+
+/* Which shares of the budget are in use; NULL: there is no budget now. */
+void meter_note_budget(struct meter *m, const struct auto_budget *b, const double *used);
 
 /* Packets so far, and their rates over the last second that has passed. */
 void meter_rates(const struct meter *m, struct console_rates ret[FLOW_MAX_IFS]);
+double meter_cpu_seconds(void); /* of this process */
 double meter_ring_pressure(const struct meter *m); /* of the fullest ring, 0..1 */
 
 /* Where flows are added up for the metrics; NULL: nobody wants it, or @m is NULL. */

@@ -16,6 +16,7 @@
 
 #include "user/log.h"
 #include "user/options_arg.h"
+#include "user/options_budget.h"
 #include "user/options_env.h"
 #include "user/options_impl.h"
 #include "user/options_value.h"
@@ -40,6 +41,8 @@ static void set_defaults(struct options *o)
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	o->sample_n = 1;
+	o->sample_auto = true;
+	options_budget_default(&o->budget);
 	o->workers = cpus >= 16 ? 4 : cpus >= 8 ? (unsigned)cpus / 4 : 1;
 	o->max_flows = 262144;
 	o->ring_bytes = 4 << 20;
@@ -70,6 +73,10 @@ static int finish_watch(struct options *o, const struct options_given *given)
 
 	if (!o->interfaces_len)
 		refuse_no_interface();
+	if (given->budget && !o->sample_auto)
+		options_arg_refuse("--budget '%.100s': of no use with a fixed --sample: leave one of "
+				   "them out",
+				   given->budget);
 	options_sample_threshold(o->sample_n, &o->sample_threshold, o->sample_th);
 	options_series_finish(o, given);
 	if (given->site_key)

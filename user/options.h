@@ -12,6 +12,7 @@
 
 #include "kern/flow_abi.h"
 #include "otlp/otlp.h"
+#include "user/auto_rate.h"
 #include "user/tenant_map.h"
 
 enum options_sample_mode { OPTIONS_SAMPLE_FLOW, OPTIONS_SAMPLE_PACKET };
@@ -75,6 +76,8 @@ struct options {
 	enum options_xdp_mode xdp_mode;
 	enum options_xdp_attach xdp_attach;
 
+	bool sample_auto; /* N goes by the budget, from sample_n on */
+	struct auto_budget budget;
 	enum options_sample_mode sample_mode;
 	uint64_t sample_n; /* one flow, or packet, in N */
 	uint64_t sample_threshold; /* 56-bit rejection threshold of 1/N, rounded as OpenTelemetry
@@ -133,6 +136,9 @@ void options_destroy(struct options *o); /* NULL is allowed; wipes secrets */
 /* Parts that are tested alone. 0, or -EINVAL and @why says what is wrong and what is right. */
 #define OPTIONS_WHY_CAP 200
 int options_parse_sample(const char *text, uint64_t *ret_n, char why[OPTIONS_WHY_CAP]);
+/* The same, or "auto": then *ret_n is untouched. */
+int options_parse_rate(const char *text, bool *ret_auto, uint64_t *ret_n,
+		       char why[OPTIONS_WHY_CAP]);
 void options_sample_threshold(uint64_t n, uint64_t *ret_threshold, char ret_th[15]);
 
 #endif /* USER_OPTIONS_H */

@@ -13,6 +13,7 @@
 
 #include "user/log.h"
 #include "user/options_arg.h"
+#include "user/options_budget.h"
 #include "user/options_impl.h"
 #include "user/options_value.h"
 
@@ -26,6 +27,7 @@ enum option_key {
 	KEY_VERBOSE = 'v',
 	KEY_XDP_MODE = 0x100,
 	KEY_XDP_ATTACH,
+	KEY_BUDGET,
 	KEY_SITE_KEY,
 	KEY_SAMPLE_MODE,
 	KEY_WORKERS,
@@ -69,8 +71,12 @@ static const struct argp_option watch_table[] = {
 
 	{0, 0, 0, 0, "Sampling:", 2},
 	{"sample", KEY_SAMPLE, "1/N", 0,
-	 "keep one flow in N, whole; or a percentage. Counters are exact whatever it is (default: "
-	 "1/1)",
+	 "keep one flow in N, whole; or a percentage; or auto: everything while the budget allows. "
+	 "Counters are exact whatever it is (default: auto)",
+	 2},
+	{"budget", KEY_BUDGET, "LIST", 0,
+	 "what auto may spend, 0 for no limit; of the CPU 100% is one core (default: "
+	 "1000spans/s,200000records/s,50%cpu,50%ring)",
 	 2},
 	{"sample-mode", KEY_SAMPLE_MODE, "MODE", 0,
 	 "what --sample means one of: flow: keep one flow in N, whole; packet: take one packet in "
@@ -407,8 +413,12 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_SAMPLE:
 		p->given->sample = true;
-		options_arg_check(options_parse_sample(arg, &o->sample_n, why), "--sample", arg,
-				  why);
+		options_arg_check(options_parse_rate(arg, &o->sample_auto, &o->sample_n, why),
+				  "--sample", arg, why);
+		return 0;
+	case KEY_BUDGET:
+		p->given->budget = arg;
+		options_arg_check(options_budget_parse(arg, &o->budget, why), "--budget", arg, why);
 		return 0;
 	case KEY_SAMPLE_MODE:
 		o->sample_mode = options_arg_choice("--sample-mode", arg, samples, 2, "flow, packet");

@@ -47,8 +47,8 @@ static const struct argp_option ctl_table[] = {
 static const char ctl_doc[] =
 	"Asks a running ringspan.\v"
 	"status     how it is doing: rates, sampling, flows, queues, balance\n"
-	"sample     from now on keep one flow in N, as --sample takes it; flows that\n"
-	"           are kept already stay whole\n"
+	"sample     from now on keep one flow in N, or auto, as --sample takes it;\n"
+	"           flows that are kept already stay whole\n"
 	"flush      send what is gathered for a request, do not wait for more\n"
 	"flows      the flows that are alive\n"
 	"top        the same, again every 2 seconds, until Ctrl-C\n"
@@ -91,6 +91,7 @@ void options_ctl_check_filter(const char *text)
 static void set_argument(struct ctl *c, const char *arg)
 {
 	char why[OPTIONS_WHY_CAP];
+	bool is_auto;
 	uint64_t n;
 
 	if (!c->verb) {
@@ -99,7 +100,7 @@ static void set_argument(struct ctl *c, const char *arg)
 	}
 	if (strcmp(c->verb, "sample") || c->share)
 		options_arg_refuse("ctl %s '%.100s': one too many", c->verb, arg);
-	options_arg_check(options_parse_sample(arg, &n, why), "ctl sample", arg, why);
+	options_arg_check(options_parse_rate(arg, &is_auto, &n, why), "ctl sample", arg, why);
 	c->share = arg;
 }
 
@@ -116,7 +117,8 @@ static int finish(struct ctl *c)
 	o->ctl_is_top = !strcmp(c->verb, "top");
 	is_flows = o->ctl_is_top || !strcmp(c->verb, "flows");
 	if (!strcmp(c->verb, "sample") && !c->share)
-		options_arg_refuse("ctl sample: no rate given: give 1/N, such as 1/100");
+		options_arg_refuse("ctl sample: no rate given: give 1/N, such as 1/100, or "
+				   "auto");
 	if (!is_flows && (c->filter || c->sort >= 0 || c->limit))
 		options_arg_refuse("ctl %s: --filter, --sort and --limit are for flows and top",
 				   c->verb);
@@ -170,7 +172,7 @@ static error_t parse_ctl(int key, char *arg, struct argp_state *state)
 
 int options_ctl_parse(struct options *o, int argc, char **argv)
 {
-	static const struct argp ctl = {ctl_table, parse_ctl, "REQUEST [1/N]", ctl_doc, NULL,
+	static const struct argp ctl = {ctl_table, parse_ctl, "REQUEST [1/N|auto]", ctl_doc, NULL,
 					NULL,	   NULL};
 	char name[] = "ringspan ctl", *word = argv[1];
 	struct ctl c = {.o = o, .sort = -1};

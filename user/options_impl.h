@@ -16,6 +16,7 @@ struct options_given {
 	const char *endpoints[OPTIONS_DESTINATIONS_MAX]; /* valid, all different */
 	size_t endpoints_len;
 	const char *environment;
+	const char *budget;
 	const char *site_key; /* a file */
 	bool exporter, exporter_otlp, exporter_console;
 	bool subnets, metric_cap;

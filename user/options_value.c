@@ -186,8 +186,6 @@ int options_parse_sample(const char *text, uint64_t *ret_n, char why[OPTIONS_WHY
 	uint64_t share, n;
 	const char *p;
 
-	if (!strcmp(text, "auto"))
-		return refuse(why, "automatic sampling is not available yet: give 1/N");
 	if (*text && text[strlen(text) - 1] == '%')
 		return parse_percentage(text, ret_n, why);
 	p = parse_digits(text, &share);
@@ -196,7 +194,7 @@ int options_parse_sample(const char *text, uint64_t *ret_n, char why[OPTIONS_WHY
 			      share, share);
 	if (!p || *p != '/')
 		return refuse(why,
-			      "not a share: give 1/N, such as 1/100, or a percentage such as 1%%");
+			      "not a share: give 1/N, such as 1/100, a percentage such as 1%%, or auto");
 	p = parse_digits(p + 1, &n);
 	if (!p || *p)
 		return refuse(why, "N is not a whole number: give 1/N, N from 1 to %u",

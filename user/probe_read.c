@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -57,6 +59,28 @@ int probe_set_name(struct probe_if *i, const char *name)
 int probe_ring_fd(const struct probe *p, unsigned worker)
 {
 	return p->ring_fds[worker];
+}
+
+/* The first page of a ring's map has the consumer's position, the second the producer's. */
+static uint64_t ring_position(int fd, off_t offset, size_t page)
+{
+	uint64_t position;
+	void *at = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, offset);
+
+	if (at == MAP_FAILED)
+		return 0;
+	position = __atomic_load_n((uint64_t *)at, __ATOMIC_ACQUIRE);
+	munmap(at, page);
+	return position;
+}
+
+double probe_ring_share(const struct probe *p, unsigned worker)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint64_t taken = ring_position(p->ring_fds[worker], 0, page);
+	uint64_t put = ring_position(p->ring_fds[worker], (off_t)page, page);
+
+	return put > taken ? (double)(put - taken) / p->o->ring_bytes : 0;
 }
 
 int probe_flow_peek(const struct probe *p, const struct flow_key *key, struct flow_state *ret)

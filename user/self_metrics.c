@@ -216,6 +216,36 @@ static int emit_process(struct metric_writer *w)
 	return err ? err : metric_single(w, &steps, s->ledger->clock_steps);
 }
 
+static void add_use(struct metric_writer *w, enum auto_item item, double limit)
+{
+	struct otlp_point *p;
+
+	if (limit <= 0)
+		return;
+	p = metric_point(w);
+	metric_attr(w, NAME_BUDGET, auto_item_name(item));
+	p->is_double = true;
+	p->number = w->s->budget_used[item];
+}
+
+static int emit_sampling(struct metric_writer *w)
+{
+	static const struct metric_about changes = {NAME_SAMPLING_CHANGES, "{change}",
+						    METRIC_COUNTER, "Changes of the sampling rate"};
+	static const struct metric_about used = {NAME_BUDGET_USED, "1", METRIC_GAUGE,
+						 "Share of the budget that is in use, 1 is all"};
+	const struct auto_budget *b = w->s->budget;
+	int err = metric_single(w, &changes, w->s->sample_changes);
+
+	if (err || !b)
+		return err;
+	add_use(w, AUTO_ITEM_SPANS, b->spans_per_s);
+	add_use(w, AUTO_ITEM_RECORDS, b->records_per_s);
+	add_use(w, AUTO_ITEM_CPU, b->cpu_cores);
+	add_use(w, AUTO_ITEM_RING, b->ring_share);
+	return metric_end(w, &used);
+}
+
 int self_metrics(struct metric_writer *w)
 {
 	static int (*const parts[])(struct metric_writer * w) = {
@@ -225,6 +255,7 @@ int self_metrics(struct metric_writer *w)
 		emit_queues,
 		emit_stream,
 		emit_process,
+		emit_sampling,
 	};
 	size_t i;
 	int err = 0;
