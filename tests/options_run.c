@@ -85,6 +85,7 @@ static void dump(const struct options *o)
 	       o->budget.records_per_s, o->budget.cpu_cores, o->budget.ring_share);
 	printf("key=%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "%016" PRIx64 "\n", o->site_key[0],
 	       o->site_key[1], o->site_key[2], o->site_key[3]);
+	printf("filter=%s steps=%u\n", text_of(o->filter), o->filter_program.len);
 	printf("workers=%u flows=%u ring=%u\n", o->workers, o->max_flows, o->ring_bytes);
 	printf("active=%u idle=%u tcp=%u\n", o->active_timeout_ms, o->idle_timeout_ms,
 	       o->tcp_idle_timeout_ms);

@@ -185,10 +185,11 @@ static void test_flow_metrics_tells_the_ledger(void **state)
 	struct world *w = *state;
 	struct ledger *l = &w->ledger;
 
-	l->pkts_seen = 10;
+	l->pkts_seen = 24;
 	l->pkts_kept = 5;
 	l->pkts_not_kept = 3;
 	l->pkts_no_flow = 2;
+	l->pkts_filtered = 14;
 	l->records_submitted = 9;
 	l->records_held = 1;
 	l->records_lost = 4;
@@ -208,10 +209,11 @@ static void test_flow_metrics_tells_the_ledger(void **state)
 	w->snapshot.sample_changes = 3;
 	world_dump(w);
 	assert_null(strstr(w->dump.text, "ringspan.sampling.budget.used"));
-	world_assert_has(w, "ringspan.packets {packet} sum{stage=seen} 10\n"
+	world_assert_has(w, "ringspan.packets {packet} sum{stage=seen} 24\n"
 		      "ringspan.packets {packet} sum{stage=kept} 5\n"
 		      "ringspan.packets {packet} sum{stage=not_kept} 3\n"
-		      "ringspan.packets {packet} sum{stage=no_flow} 2\n");
+		      "ringspan.packets {packet} sum{stage=no_flow} 2\n"
+		      "ringspan.packets {packet} sum{stage=filtered} 14\n");
 	world_assert_has(w, "ringspan.records {record} sum{stage=submitted} 9\n");
 	world_assert_has(w, "ringspan.records.held {record} gauge{} 1\n");
 	world_assert_has(w, "ringspan.losses {item} sum{stage=records,reason=ring_full} 4\n");

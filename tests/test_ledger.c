@@ -15,10 +15,11 @@
 static struct ledger closed_ledger(void)
 {
 	struct ledger l = {
-	    .pkts_seen = 1000,
+	    .pkts_seen = 1020,
 	    .pkts_kept = 600,
 	    .pkts_not_kept = 390,
 	    .pkts_no_flow = 10,
+	    .pkts_filtered = 20,
 	    .pkts_ended = 595,
 	    .pkts_held = 2,
 	    .kern.stat = {[FLOW_STAT_STATE_FULL] = 9, [FLOW_STAT_STATELESS_LOST] = 3},
@@ -129,6 +130,7 @@ static void test_ledger_notices_each_number(void **state)
 	    {&l.pkts_kept, "kept_packets"},
 	    {&l.pkts_not_kept, "packets"},
 	    {&l.pkts_no_flow, "packets"},
+	    {&l.pkts_filtered, "packets"},
 	    {&l.pkts_ended, "kept_packets"},
 	    {&l.pkts_held, "kept_packets"},
 	    {(uint64_t *)&l.kern.stat[FLOW_STAT_STATELESS_LOST], "kept_packets"},
@@ -203,6 +205,7 @@ static void test_ledger_lost_leaves_out_what_was_meant(void **state)
 	(void)state;
 	assert_int_equal(ledger_lost(&l), 3 + 5 + 7 + 1 + 4 + 5 + 13 + 1 + 1 + 2);
 	l.pkts_not_kept += 100;
+	l.pkts_filtered += 100;
 	l.console_skipped += 100;
 	l.events.flow_limit += 100;
 	l.events.no_flow += 100;
@@ -407,7 +410,7 @@ static void test_ledger_prints_a_table_that_adds_up(void **state)
 	print(&l, text, sizeof(text), &closed);
 	assert_true(closed);
 	assert_null(strstr(text, "spans_otlp/"));
-	assert_non_null(strstr(text, "  not_sampled=390  no_flow=10\n"));
+	assert_non_null(strstr(text, "  not_sampled=390  no_flow=10  filtered=20\n"));
 	assert_non_null(strstr(text, "  ring_full=7  strangers=1\n"));
 	assert_non_null(strstr(text, "note: 9 packets met a full flow map (--max-flows)\n"));
 	line = strsep(&rest, "\n");

@@ -174,6 +174,18 @@ static void test_options_sample_says_what_is_wrong(void **state)
 
 /* Computed apart from the program, with unbounded integers and the precision as the specification
  * writes it: 4 + exponent // -4. */
+static void test_options_filter_is_taken_or_refused(void **state)
+{
+	(void)state;
+	check_runs("-i a", "filter=- steps=0\n");
+	check_runs("-i a --filter tcp&&(ip||icmp6)", "filter=tcp&&(ip||icmp6) steps=4\n");
+	check_runs("-i a --filter udp --filter icmp", "filter=icmp steps=2\n");
+	check_refused("-i a --filter EMPTY", "--filter ''", "empty");
+	check_refused("-i a --filter tcp&&src", "--filter 'tcp&&src': at character 6, 'src'",
+		      "two directions");
+	check_refused("-i a --filter port", "--filter 'port': at the end", "0 to 65535");
+}
+
 static void test_options_threshold_follows_the_specification(void **state)
 {
 	static const struct {
@@ -345,6 +357,7 @@ int main(void)
 		cmocka_unit_test_setup(test_options_sample_takes_one_in_n_and_percent,
 				       clear_environment),
 		cmocka_unit_test_setup(test_options_sample_says_what_is_wrong, clear_environment),
+		cmocka_unit_test_setup(test_options_filter_is_taken_or_refused, clear_environment),
 		cmocka_unit_test_setup(test_options_threshold_follows_the_specification,
 				       clear_environment),
 		cmocka_unit_test_setup(test_options_threshold_is_near_for_every_n,

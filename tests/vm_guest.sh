@@ -145,6 +145,6 @@ say "kernel $(uname -r)"
 network_make
 check_programs_start
 check_alone native --xdp-mode native --xdp-attach link
-check_alone tc --xdp-mode tc
+check_alone tc --xdp-mode tc --filter 'icmp and net 10.77.1.0/24 and not port 80'
 check_shared
 check_programs_end

@@ -13,6 +13,7 @@ static const char *const signal_names[OTLP_SIGNAL_MAX] = {"traces", "metrics", "
 
 /* All numbers of a moment. */
 struct status {
+	const char *filter; /* NULL: none */
 	double uptime_s;
 	struct probe_sampling sampling;
 	struct auto_control_status rate;
@@ -29,6 +30,7 @@ static void status_read(const struct control_opts *o, uint64_t begun_mono_ns, st
 	uint64_t threshold;
 	size_t i;
 
+	s->filter = o->options->filter;
 	s->uptime_s = (double)(clock_mono_ns() - begun_mono_ns) / 1e9;
 	probe_sampling(o->probe, &s->sampling);
 	options_sample_threshold(s->sampling.n, &threshold, s->th);
@@ -106,6 +108,8 @@ static void status_text(const struct status *s, FILE *out)
 	if (s->sampling.floor < s->sampling.threshold)
 		fprintf(out, "; flows that began at up to 1 in %" PRIu64 " go on",
 			flow_id_interval(s->sampling.floor));
+	if (s->filter)
+		fprintf(out, "\nfilter: %s", s->filter);
 	fprintf(out, "\ninterfaces:\n");
 	for (i = 0; i < s->ifs_len; i++) {
 		const struct console_rates *r = &s->rates[i];
@@ -286,6 +290,8 @@ static void status_json(const struct status *s, FILE *out)
 	json_add_uint(&j, "pid", (uint64_t)getpid());
 	json_add_number(&j, "uptime_seconds", s->uptime_s);
 	status_json_sampling(&j, s);
+	if (s->filter)
+		json_add_text(&j, "filter", s->filter);
 	status_json_interfaces(&j, s);
 	json_open_object(&j, "flows");
 	json_add_uint(&j, "begun", l->flows_begun);

@@ -123,6 +123,7 @@ unsigned ledger_rows(const struct ledger *l, struct ledger_row rows[LEDGER_ROWS_
 	r = ledger_row_add(rows, &len, "packets", l->pkts_seen, l->pkts_kept, 0);
 	ledger_add_aside(r, l->by_packets ? "skipped" : "not_sampled", l->pkts_not_kept);
 	ledger_add_aside(r, "no_flow", l->pkts_no_flow);
+	ledger_add_aside(r, "filtered", l->pkts_filtered);
 	ledger_row_settle(r, l->is_running);
 
 	/* A packet without kernel state (map full) is reported by its own record: lost only without

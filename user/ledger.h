@@ -25,8 +25,8 @@ struct ledger {
 	 * at the end: then nothing may be missing. */
 	bool is_running;
 	bool by_packets; /* packet mode: kept are the packets taken, not_kept those skipped */
-	/* Packets, from the exact counters. seen = kept + not_kept + no_flow */
-	uint64_t pkts_seen, pkts_kept, pkts_not_kept, pkts_no_flow;
+	/* Packets, from the exact counters. seen = kept + not_kept + no_flow + filtered */
+	uint64_t pkts_seen, pkts_kept, pkts_not_kept, pkts_no_flow, pkts_filtered;
 	/* Kept packets. pkts_kept = pkts_ended + pkts_held + kern.stat[STATELESS_LOST] */
 	uint64_t pkts_ended; /* in final spans */
 	uint64_t pkts_held;  /* of flows not ended yet */
@@ -69,7 +69,7 @@ struct ledger_row {
 	const char *server_address; /* of that destination */
 	bool is_of_logs;
 	uint64_t in, out, held;
-	struct ledger_share aside[2]; /* left out on purpose: rejected by sampling, … */
+	struct ledger_share aside[3]; /* left out on purpose: rejected by sampling, … */
 	unsigned aside_len;
 	struct ledger_share lost[OTLP_DROP_MAX + 1];
 	unsigned lost_len;

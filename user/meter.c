@@ -513,5 +513,6 @@ void meter_ledger(struct meter *m, struct ledger *ret)
 		ret->pkts_kept += m->now[i].kept;
 		ret->pkts_not_kept += m->now[i].not_kept;
 		ret->pkts_no_flow += m->now[i].no_flow;
+		ret->pkts_filtered += m->now[i].filtered;
 	}
 }

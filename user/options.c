@@ -158,6 +158,7 @@ void options_destroy(struct options *o)
 	for (i = 0; i < OPTIONS_DESTINATIONS_MAX; i++)
 		for (s = 0; s < OTLP_SIGNAL_MAX; s++)
 			reset_target(&o->otlp[i][s]);
+	free(o->filter);
 	free(o->queue_dir);
 	free(o->control);
 	free(o->ctl_request);

@@ -85,6 +85,9 @@ struct options {
 	char sample_th[15]; /* the same as `th`: "fd70a"; "0" for 1/1 */
 	uint64_t site_key[4]; /* from --site-key, else random */
 
+	char *filter; /* which flows are wanted, as given; NULL: all */
+	struct filter_program filter_program; /* the same; without steps: all */
+
 	unsigned workers;
 	uint32_t max_flows; /* concurrent kept flows */
 	uint32_t ring_bytes; /* per worker, a power of two of pages */

@@ -33,6 +33,7 @@ enum option_key {
 	KEY_WORKERS,
 	KEY_MAX_FLOWS,
 	KEY_RING_SIZE,
+	KEY_FILTER,
 	KEY_ACTIVE_TIMEOUT,
 	KEY_IDLE_TIMEOUT,
 	KEY_TCP_IDLE_TIMEOUT,
@@ -88,6 +89,10 @@ static const struct argp_option watch_table[] = {
 	 2},
 
 	{0, 0, 0, 0, "Flows:", 3},
+	{"filter", KEY_FILTER, "EXPRESSION", 0,
+	 "only flows that fit, such as 'tcp port 443 and not net 10.0.0.0/8'; packets of others "
+	 "are counted, too (default: all)",
+	 3},
 	{"max-flows", KEY_MAX_FLOWS, "N", 0, "kept flows at the same time (default: 262144)", 3},
 	{"active-timeout", KEY_ACTIVE_TIMEOUT, "SECONDS", 0,
 	 "report a flow that goes on this often (default: 60)", 3},
@@ -426,6 +431,8 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 	case KEY_SITE_KEY:
 		p->given->site_key = arg;
 		return 0;
+	case KEY_FILTER:
+		return options_filter_set(o, arg);
 	case KEY_MAX_FLOWS:
 		o->max_flows = (uint32_t)options_arg_number("--max-flows", arg, 1, 1 << 24);
 		return 0;

@@ -254,6 +254,8 @@ static int probe_open_instance(struct probe *p, size_t slot)
 	i->skel->rodata->ring_count = p->o->workers;
 	i->skel->rodata->sample_packets = p->o->sample_mode == OPTIONS_SAMPLE_PACKET;
 	memcpy((void *)i->skel->rodata->site_key, p->o->site_key, sizeof(p->o->site_key));
+	memcpy((void *)&i->skel->rodata->filter, &p->o->filter_program,
+	       sizeof(p->o->filter_program));
 	bpf_object__for_each_map(map, i->skel->obj)
 	{
 		if (map == i->skel->maps.rodata)

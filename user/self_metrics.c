@@ -52,7 +52,8 @@ static int emit_losses(struct metric_writer *w)
 static int emit_packets_and_records(struct metric_writer *w)
 {
 	static const struct metric_about packets = {NAME_PACKETS, "{packet}", METRIC_COUNTER,
-						    "Packets: seen = kept + not_kept + no_flow"};
+						    "Packets: seen = kept + not_kept + no_flow + "
+						    "filtered"};
 	static const struct metric_about records = {
 		NAME_RECORDS, "{record}", METRIC_COUNTER,
 		"Ring records: submitted = consumed + strangers + held; lost: no room"};
@@ -65,6 +66,7 @@ static int emit_packets_and_records(struct metric_writer *w)
 	metric_count(w, NAME_STAGE, "kept", l->pkts_kept);
 	metric_count(w, NAME_STAGE, "not_kept", l->pkts_not_kept);
 	metric_count(w, NAME_STAGE, "no_flow", l->pkts_no_flow);
+	metric_count(w, NAME_STAGE, "filtered", l->pkts_filtered);
 	err = metric_end(w, &packets);
 	if (err)
 		return err;
