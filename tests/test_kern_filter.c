@@ -143,6 +143,25 @@ static void test_kern_filter_counts_what_it_leaves_out(void **state)
 	kern_close(k);
 }
 
+/* The first bytes of an IPv6 address may look like those of an IPv4 one. */
+static void test_kern_filter_networks_are_of_one_family(void **state)
+{
+	static const char *const nets[] = {"net 0.0.0.0/0", "net ::/0"};
+	struct frame ipv4, ipv6;
+	struct kern *k;
+	unsigned i;
+
+	(void)state;
+	frame_make(&ipv4, FRAME_IPV4_UDP);
+	frame_make(&ipv6, FRAME_IPV6_UDP);
+	for (i = 0; i < 2; i++) {
+		k = kern_with(nets[i]);
+		assert_int_equal(tc_wants(k, &ipv4), i == 0);
+		assert_int_equal(tc_wants(k, &ipv6), i == 1);
+		kern_close(k);
+	}
+}
+
 static void test_kern_filter_comes_before_sampling(void **state)
 {
 	struct kern *k = kern_with("udp");
@@ -167,6 +186,7 @@ int main(void)
 		cmocka_unit_test(test_kern_filter_agrees_with_the_tree_both_ways),
 		cmocka_unit_test(test_kern_filter_runs_all_steps),
 		cmocka_unit_test(test_kern_filter_counts_what_it_leaves_out),
+		cmocka_unit_test(test_kern_filter_networks_are_of_one_family),
 		cmocka_unit_test(test_kern_filter_comes_before_sampling),
 	};
 
