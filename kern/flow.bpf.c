@@ -24,8 +24,10 @@
 #include "kern/maps.bpf.h"
 #include "kern/parse.bpf.h"
 #include "kern/payload.bpf.h"
+#include "kern/quote.bpf.h"
 #include "kern/sample.bpf.h"
 #include "kern/state.bpf.h"
+#include "kern/tunnel.bpf.h"
 
 char flow_license[] SEC("license") = "Dual BSD/GPL";
 
@@ -86,16 +88,19 @@ static __always_inline enum flow_keeping flow_count_samples(struct flow_counter 
 	return FLOW_KEPT;
 }
 
-/* Counts; says whether the packet belongs to a kept flow, and then its hash. */
+/* Counts; says whether the packet belongs to a kept flow, and then its hash. @p is what is on the
+ * link, and counted; @in is whose flow it is: of a tunnel that is looked into the packet inside, else
+ * the same. */
 static __always_inline enum flow_keeping flow_count(const struct pkt_buff *b, const struct pkt *p,
-						    enum flow_hook hook, __u32 pkts, __u64 bytes,
-						    __u64 *ret_hash)
+						    const struct pkt *in, enum flow_hook hook,
+						    __u32 pkts, __u64 bytes, __u64 *ret_hash)
 {
 	__u32 index = flow_counter_index(if_slot, hook, p->net, p->transport);
 	__u32 turn = pkt_tcp_turn(b, p); /* now: later more registers would outlive its call */
 	struct flow_counter *c = bpf_map_lookup_elem(&flow_counters, &index);
 	__u64 r;
 
+	quote_check(b, in, hook);
 	if (!c)
 		return FLOW_NOT_KEPT;
 	c->bytes += bytes;
@@ -106,17 +111,17 @@ static __always_inline enum flow_keeping flow_count(const struct pkt_buff *b, co
 		c->no_flow += pkts;
 		return FLOW_NOT_KEPT;
 	}
-	if (filter.len && !filter_wants(b, p)) {
+	if (filter.len && !filter_wants(b, in)) {
 		c->filtered += pkts;
 		return FLOW_NOT_KEPT;
 	}
 	if (sample_packets) {
 		if (!flow_count_samples(c, pkts))
 			return FLOW_NOT_KEPT;
-		*ret_hash = flow_hash(b, p);
+		*ret_hash = flow_hash(b, in);
 		return FLOW_KEPT;
 	}
-	*ret_hash = flow_hash(b, p);
+	*ret_hash = flow_hash(b, in);
 	r = *ret_hash & FLOW_R_MASK;
 	if (r < sample_threshold) {
 		if (r >= sample_before - 1) /* never while it is 0 */
@@ -161,8 +166,9 @@ static __always_inline void flow_keep_samples(struct state_pkt *sp)
 	sp->interval = s->interval;
 }
 
-static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt *p, __u32 where,
-				      __u64 hash, __u32 pkts, __u32 bytes)
+static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt *p,
+				      const struct pkt *in, __u32 where, __u64 hash, __u32 pkts,
+				      __u32 bytes)
 {
 	struct state_scratch *scratch = state_scratch();
 	enum flow_hook hook = where & WHERE_HOOK;
@@ -178,7 +184,7 @@ static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt
 	sp->pkts = pkts;
 	sp->bytes = bytes;
 	sp->hook = hook;
-	is_read = p->is_flow && state_read(b, p, sp);
+	is_read = p->is_flow && state_read(b, in, sp);
 	if (where & WHERE_LATE) {
 		if (is_read)
 			st = state_find_late(sp);
@@ -200,7 +206,7 @@ static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt
 		st = state_find(scratch);
 	state_account(st, sp);
 	if (trace_links && st)
-		payload_tell(b, p, sp, st);
+		payload_tell(b, in, sp, st);
 }
 
 static __always_inline struct pkt_buff flow_buff_xdp(struct xdp_md *ctx)
@@ -223,7 +229,7 @@ __noinline int flow_keep_xdp(struct xdp_md *ctx, __u32 where, __u64 hash, __u32 
 	struct pkt p;
 
 	pkt_parse(&b, if_is_l3, &p);
-	flow_keep(&b, &p, where, hash, 1, bytes);
+	flow_keep(&b, &p, &p, where, hash, 1, bytes);
 	return 0;
 }
 
@@ -233,65 +239,165 @@ __noinline int flow_keep_tc(struct __sk_buff *skb, __u32 where, __u64 hash, __u3
 	struct pkt p;
 
 	pkt_parse(&b, if_is_l3, &p);
-	flow_keep(&b, &p, where, hash, pkts, bytes);
+	flow_keep(&b, &p, &p, where, hash, pkts, bytes);
 	return 0;
 }
 
-/* For a buffer whose headers are not linear: a copy of them. NULL: there is none. */
-static __always_inline struct headers_copy *flow_buff_copy(struct __sk_buff *skb,
-							   struct pkt_buff *ret)
+/* A copy of the headers, for a buffer in which they are not linear, or may be a tunnel's; @copy is
+ * this CPU's. */
+static __always_inline void flow_copy(struct headers_copy *copy, struct __sk_buff *skb,
+				      struct xdp_md *ctx, __u32 frame_len)
 {
-	struct headers_copy *copy;
-	__u32 len = skb->len - 1, zero = 0;
+	__u32 len = frame_len - 1;
+	long err;
 
-	copy = bpf_map_lookup_elem(&headers_copies, &zero);
-	if (!copy)
-		return NULL;
 	barrier_var(len);
 	if (len > sizeof(copy->data) - 1)
 		len = sizeof(copy->data) - 1;
-	len = bpf_skb_load_bytes(skb, 0, copy->data, len + 1) ? 0 : len + 1;
-	*ret = (struct pkt_buff){.data = copy->data, .end = copy->data + len, .skb = skb};
-	return copy;
+	err = skb ? bpf_skb_load_bytes(skb, 0, copy->data, len + 1)
+		  : bpf_xdp_load_bytes(ctx, 0, copy->data, len + 1);
+	copy->len = err ? 0 : len + 1;
+	copy->is_tunnel = false;
+}
+
+static __always_inline struct headers_copy *flow_copy_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&headers_copies, &zero);
+}
+
+static __always_inline struct pkt_buff flow_buff_copy(struct headers_copy *copy,
+						      struct __sk_buff *skb, struct xdp_md *ctx)
+{
+	__u32 len = copy->len;
+
+	if (len > sizeof(copy->data))
+		len = 0;
+	return (struct pkt_buff){
+		.data = copy->data, .end = copy->data + len, .skb = skb, .xdp = ctx};
+}
+
+/* Whose flow the packet is: what is inside a tunnel, if there is one that is to be looked into. */
+static __always_inline struct pkt flow_inner(const struct headers_copy *copy, const struct pkt *p)
+{
+	struct pkt in = *p;
+
+	if (decap && copy->is_tunnel) {
+		in = copy->inner;
+		in.l3 &= PKT_HEADERS_MAX - 1; /* as it is, but the verifier does not know */
+	}
+	return in;
+}
+
+static __always_inline int flow_count_copied(struct headers_copy *copy, const struct pkt_buff *b,
+					     enum flow_hook hook, __u32 pkts, __u32 bytes)
+{
+	enum flow_keeping keeping;
+	struct pkt p, in;
+	__u64 hash = 0;
+
+	pkt_parse(b, if_is_l3, &p);
+	if (decap && tunnel_may(b, &p)) {
+		if (b->skb)
+			tunnel_find_skb(b->skb, p.l4, p.proto, tunnel_end(&p));
+		else
+			tunnel_find_xdp(b->xdp, p.l4, p.proto, tunnel_end(&p));
+	}
+	in = flow_inner(copy, &p);
+	keeping = flow_count(b, &p, &in, hook, pkts, bytes, &hash);
+	copy->hash = hash;
+	return keeping;
+}
+
+static __always_inline void flow_keep_copied(struct headers_copy *copy, const struct pkt_buff *b,
+					     __u32 where, __u32 pkts, __u32 bytes)
+{
+	struct pkt p, in;
+
+	pkt_parse(b, if_is_l3, &p);
+	in = flow_inner(copy, &p);
+	flow_keep(b, &p, &in, where, copy->hash, pkts, bytes);
 }
 
 /* The same way on such a copy, in two functions: one would need more stack than is left. */
 __noinline int flow_count_copy(struct __sk_buff *skb, enum flow_hook hook, __u32 pkts, __u32 bytes)
 {
-	struct headers_copy *copy;
-	enum flow_keeping keeping;
+	struct headers_copy *copy = flow_copy_get();
 	struct pkt_buff b;
-	struct pkt p;
-	__u64 hash = 0;
 
-	copy = flow_buff_copy(skb, &b);
 	if (!copy)
 		return 0;
-	pkt_parse(&b, if_is_l3, &p);
-	keeping = flow_count(&b, &p, hook, pkts, bytes, &hash);
-	copy->hash = hash;
-	return keeping;
+	flow_copy(copy, skb, NULL, skb->len);
+	b = flow_buff_copy(copy, skb, NULL);
+	return flow_count_copied(copy, &b, hook, pkts, bytes);
 }
 
 __noinline int flow_keep_copy(struct __sk_buff *skb, __u32 where, __u32 pkts, __u32 bytes)
 {
-	struct headers_copy *copy;
+	struct headers_copy *copy = flow_copy_get();
 	struct pkt_buff b;
-	struct pkt p;
 
-	copy = flow_buff_copy(skb, &b);
-	if (!copy)
+	if (!copy || !skb) /* not told, the compiler takes XDP's way for possible */
 		return 0;
-	pkt_parse(&b, if_is_l3, &p);
-	flow_keep(&b, &p, where, copy->hash, pkts, bytes);
+	b = flow_buff_copy(copy, skb, NULL);
+	flow_keep_copied(copy, &b, where, pkts, bytes);
 	return 0;
 }
 
-/* Length of all headers that each segment of a train repeats. */
-static __always_inline __u32 flow_header_bytes(struct __sk_buff *skb, const struct pkt *p)
+__noinline int flow_count_copy_xdp(struct xdp_md *ctx, __u32 bytes)
 {
+	struct headers_copy *copy = flow_copy_get();
+	struct pkt_buff b;
+
+	if (!copy)
+		return 0;
+	flow_copy(copy, NULL, ctx, bytes);
+	b = flow_buff_copy(copy, NULL, ctx);
+	return flow_count_copied(copy, &b, FLOW_RECEIVE, 1, bytes);
+}
+
+__noinline int flow_keep_copy_xdp(struct xdp_md *ctx, __u32 where, __u32 bytes)
+{
+	struct headers_copy *copy = flow_copy_get();
+	struct pkt_buff b;
+
+	if (!copy)
+		return 0;
+	b = flow_buff_copy(copy, NULL, ctx);
+	flow_keep_copied(copy, &b, where, 1, bytes);
+	return 0;
+}
+
+/* The headers of the packet inside a tunnel, all that is before them included. 0: no tunnel. */
+__noinline int flow_inner_header(struct __sk_buff *skb, __u32 l4, __u32 proto, __u32 end)
+{
+	struct headers_copy *copy = flow_copy_get();
+	__u32 at;
+
+	if (!copy)
+		return 0;
+	flow_copy(copy, skb, NULL, skb->len);
+	if (!tunnel_find_skb(skb, l4, proto, end))
+		return 0;
+	at = copy->inner.l4;
+	if (copy->inner.transport != FLOW_TRANSPORT_TCP || at > PKT_HEADERS_MAX)
+		return at + 8;
+	return at + (copy->data[at + 12] >> 4) * 4;
+}
+
+/* Length of all headers that each segment of a train repeats. */
+static __always_inline __u32 flow_header_bytes(struct __sk_buff *skb, const struct pkt_buff *b,
+					       const struct pkt *p)
+{
+	__u32 inner;
 	__u8 offset;
 
+	if (tunnel_may(b, p)) {
+		inner = flow_inner_header(skb, p->l4, p->proto, tunnel_end(p));
+		if (inner)
+			return inner;
+	}
 	if (p->transport == FLOW_TRANSPORT_TCP &&
 	    !bpf_skb_load_bytes(skb, p->l4 + 12, &offset, sizeof(offset)))
 		return p->l4 + (offset >> 4) * 4;
@@ -299,15 +405,16 @@ static __always_inline __u32 flow_header_bytes(struct __sk_buff *skb, const stru
 }
 
 /* How many packets on the wire a buffer stands for, and their bytes. */
-static __always_inline __u32 flow_wire_pkts(struct __sk_buff *skb, enum flow_hook hook,
-					    const struct pkt *p, __u64 *ret_bytes)
+static __always_inline __u32 flow_wire_pkts(struct __sk_buff *skb, const struct pkt_buff *b,
+					    enum flow_hook hook, const struct pkt *p,
+					    __u64 *ret_bytes)
 {
 	__u32 pkts = skb->gso_segs > 1 ? skb->gso_segs : 1;
 	__u64 bytes = skb->len;
 	__u32 header;
 
 	if (skb->gso_size && p->is_flow) {
-		header = flow_header_bytes(skb, p);
+		header = flow_header_bytes(skb, b, p);
 		if (skb->gso_segs == 0 && skb->len > header) { /* made by a guest or a tun device */
 			pkts = (skb->len - header + skb->gso_size - 1) / skb->gso_size;
 			stat_add(FLOW_STAT_GSO_DODGY, 1);
@@ -331,14 +438,14 @@ static __always_inline int flow_watch_tc(struct __sk_buff *skb, enum flow_hook h
 	__u32 pkts;
 
 	pkt_parse(&b, if_is_l3, &p);
-	pkts = flow_wire_pkts(skb, hook, &p, &bytes);
-	if (!p.is_flow && b.data + skb->len > b.end) {
+	pkts = flow_wire_pkts(skb, &b, hook, &p, &bytes);
+	if ((!p.is_flow && b.data + skb->len > b.end) || (decap && tunnel_may(&b, &p))) {
 		keeping = flow_count_copy(skb, hook, pkts, bytes);
 		if (keeping)
 			flow_keep_copy(skb, flow_where(hook, keeping), pkts, bytes);
 		return TC_ACT_UNSPEC;
 	}
-	keeping = flow_count(&b, &p, hook, pkts, bytes, &hash);
+	keeping = flow_count(&b, &p, &p, hook, pkts, bytes, &hash);
 	if (keeping)
 		flow_keep_tc(skb, flow_where(hook, keeping), hash, pkts, bytes);
 	return TC_ACT_UNSPEC;
@@ -356,7 +463,13 @@ int ringspan_xdp(struct xdp_md *ctx)
 	pkt_parse(&b, if_is_l3, &p);
 	if (p.ip_end > bytes || bytes > LINEAR_SURE)
 		bytes = bpf_xdp_get_buff_len(ctx);
-	keeping = flow_count(&b, &p, FLOW_RECEIVE, 1, bytes, &hash);
+	if (decap && tunnel_may(&b, &p)) {
+		keeping = flow_count_copy_xdp(ctx, bytes);
+		if (keeping)
+			flow_keep_copy_xdp(ctx, flow_where(FLOW_RECEIVE, keeping), bytes);
+		return XDP_PASS;
+	}
+	keeping = flow_count(&b, &p, &p, FLOW_RECEIVE, 1, bytes, &hash);
 	if (keeping)
 		flow_keep_xdp(ctx, flow_where(FLOW_RECEIVE, keeping), hash, bytes);
 	return XDP_PASS;

@@ -21,6 +21,7 @@ const volatile bool if_is_l3; /* no link-layer header */
 const volatile bool
     if_is_looped; /* loopback: each packet passes twice, flows take the receive side */
 const volatile bool trace_links; /* tell the beginning of HTTP requests */
+const volatile bool decap; /* flows of tunnelled packets are those inside */
 const volatile __u32 ring_count = 1;
 const volatile __u64 site_key[4];
 
@@ -73,10 +74,13 @@ struct {
 	__array(values, struct ring);
 } flow_rings SEC(".maps");
 
-/* Headers of a buffer whose linear part does not hold them. */
+/* Headers of a buffer whose linear part does not hold them, or that may be a tunnel's. */
 struct headers_copy {
 	__u8 data[PKT_HEADERS_MAX + 64];
 	__u64 hash; /* of their flow, once counted */
+	struct pkt inner; /* what the tunnel carries */
+	__u32 len; /* of data */
+	bool is_tunnel; /* inner is valid */
 };
 
 struct {

@@ -39,6 +39,8 @@ struct pkt {
 	__u32 l3; /* offset of the IP header */
 	__u32 l4; /* offset of the transport header */
 	__u32 ip_end; /* where the IP packet says it ends, or PKT_LENGTH_UNKNOWN */
+	__u32 tunnel_id; /* as flow_key */
+	__u8 tunnel; /* enum flow_tunnel: where the headers above are from */
 	__u8 proto; /* IP protocol number */
 	bool is_fragment;
 	bool is_flow; /* all headers a flow needs are there */
@@ -72,6 +74,11 @@ struct pkt_tcp {
 	__be16 checksum;
 	__be16 urgent;
 };
+
+#define PKT_SCTP_CHUNK 12 /* bytes before the first chunk, whose type is its first byte */
+#define PKT_SCTP_INIT 1
+#define PKT_SCTP_ABORT 6
+#define PKT_SCTP_SHUTDOWN_COMPLETE 14
 
 static __always_inline bool pkt_is_vlan(__be16 type)
 {
@@ -110,6 +117,11 @@ static __always_inline __u32 pkt_transport(__u8 proto, __u32 net, __u32 *ret_nee
 	}
 	*ret_need = 0;
 	return FLOW_TRANSPORT_OTHER;
+}
+
+static __always_inline bool pkt_is_icmp(const struct pkt *p)
+{
+	return p->transport == FLOW_TRANSPORT_ICMP || p->transport == FLOW_TRANSPORT_ICMPV6;
 }
 
 static __always_inline void pkt_parse_l4(const struct pkt_buff *b, struct pkt *p)
@@ -304,13 +316,27 @@ static __always_inline bool pkt_icmp_asks(__u8 type, bool is_v6)
 	return type == 8 || type == 10 || type == 13 || type == 15 || type == 17;
 }
 
+static __always_inline struct pkt_ports pkt_icmp_ports(const struct pkt_icmp *icmp, bool is_v6)
+{
+	int counterpart = pkt_icmp_counterpart(icmp->type, is_v6);
+	struct pkt_ports ports;
+
+	if (counterpart < 0) {
+		ports.source = bpf_htons(icmp->type | FLOW_ICMP_ONEWAY);
+		ports.dest = bpf_htons(icmp->code);
+	} else {
+		ports.source = bpf_htons(icmp->type);
+		ports.dest = bpf_htons(counterpart);
+	}
+	return ports;
+}
+
 /* The ports of a flow's packet, as struct flow_key has them. Only for pkts that are a flow's. */
 static __always_inline struct pkt_ports pkt_ports(const struct pkt_buff *b, const struct pkt *p)
 {
 	struct pkt_ports ports = {};
 	struct pkt_ports *l4;
 	struct pkt_icmp *icmp;
-	int counterpart;
 	__u32 off = p->l4;
 
 	if (p->is_fragment || p->transport == FLOW_TRANSPORT_OTHER || off > PKT_HEADERS_MAX)
@@ -319,21 +345,28 @@ static __always_inline struct pkt_ports pkt_ports(const struct pkt_buff *b, cons
 		icmp = b->data + off;
 		if ((void *)(icmp + 1) > b->end)
 			return ports;
-		counterpart =
-			pkt_icmp_counterpart(icmp->type, p->transport == FLOW_TRANSPORT_ICMPV6);
-		if (counterpart < 0) {
-			ports.source = bpf_htons(icmp->type | FLOW_ICMP_ONEWAY);
-			ports.dest = bpf_htons(icmp->code);
-		} else {
-			ports.source = bpf_htons(icmp->type);
-			ports.dest = bpf_htons(counterpart);
-		}
-		return ports;
+		return pkt_icmp_ports(icmp, p->transport == FLOW_TRANSPORT_ICMPV6);
 	}
 	l4 = b->data + off;
 	if ((void *)(l4 + 1) > b->end)
 		return ports;
 	return *l4;
+}
+
+/* What the first chunk of an SCTP packet says of the association, as flow_totals.flags. */
+static __always_inline __u32 pkt_sctp_turn(const struct pkt_buff *b, const struct pkt *p)
+{
+	__u32 off = p->l4;
+	__u8 *chunk;
+
+	if (off > PKT_HEADERS_MAX || p->ip_end <= off + PKT_SCTP_CHUNK)
+		return 0;
+	chunk = b->data + off + PKT_SCTP_CHUNK;
+	if ((void *)(chunk + 1) > b->end)
+		return 0;
+	if (*chunk == PKT_SCTP_INIT)
+		return FLOW_SAW_ECHO;
+	return *chunk == PKT_SCTP_ABORT || *chunk == PKT_SCTP_SHUTDOWN_COMPLETE ? FLOW_SAW_END : 0;
 }
 
 /* The offset in an IP header's, and in a fragment header's, flags-and-offset field. */

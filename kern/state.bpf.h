@@ -111,6 +111,8 @@ static __always_inline bool state_read(const struct pkt_buff *b, const struct pk
 	__u32 off = p->l4;
 
 	k->proto = p->proto;
+	k->tunnel = p->tunnel;
+	k->tunnel_id = p->tunnel_id;
 	k->if_slot = if_slot;
 	k->port[0] = ports.source;
 	k->port[1] = ports.dest;
@@ -151,6 +153,8 @@ static __always_inline bool state_read(const struct pkt_buff *b, const struct pk
 			return false;
 		if (pkt_icmp_asks(icmp->type, p->transport == FLOW_TRANSPORT_ICMPV6))
 			sp->flags = FLOW_SAW_ECHO;
+	} else if (p->transport == FLOW_TRANSPORT_SCTP) {
+		sp->flags = pkt_sctp_turn(b, p);
 	}
 	state_canonicalise(sp);
 	return true;
@@ -319,12 +323,20 @@ static __always_inline void state_next_generation(struct flow_state *st, const s
 	stat_add(FLOW_STAT_NEXT_GEN, 1);
 }
 
+/* An INIT after the association on this entry ended. Of ICMP nothing ever ends. */
+static __always_inline bool state_is_next_sctp(const struct flow_state *st,
+					       const struct state_pkt *sp)
+{
+	return (sp->flags & FLOW_SAW_ECHO) &&
+	       ((st->dir[0].totals.flags | st->dir[1].totals.flags) & FLOW_SAW_END);
+}
+
 /* Whether the packet is the first one seen of another connection than the entry's. */
 static __always_inline bool state_is_next(const struct flow_state *st, const struct state_pkt *sp)
 {
 	const struct flow_totals *t = &st->dir[sp->from & 1].totals;
 
-	return st->info.is_closed ||
+	return st->info.is_closed || state_is_next_sctp(st, sp) ||
 	       ((sp->flags & FLOW_SAW_SYN) && (!(t->flags & FLOW_SAW_ISN) || t->isn != sp->seq) &&
 		state_is_over(st, sp->from));
 }
@@ -348,7 +360,9 @@ static __always_inline struct flow_state *state_find_late(const struct state_pkt
 /* Accounts one packet of a kept flow; @st is its entry, NULL: it has none. */
 static __always_inline void state_account(struct flow_state *st, const struct state_pkt *sp)
 {
-	__u8 tcp_flags = sp->key.proto == IPPROTO_TCP ? (__u8)sp->flags : 0;
+	__u8 tcp_flags = sp->key.proto == IPPROTO_TCP ? (__u8)sp->flags
+			 : sp->flags & FLOW_SAW_END   ? FLOW_TCP_FIN /* as good as one */
+						      : 0;
 	__u32 now_ms, age_ms, since_ms;
 	struct flow_dir *d;
 	__u64 before;

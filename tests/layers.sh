@@ -19,6 +19,7 @@ kern/maps.bpf
 kern/emit.bpf kern/sample.bpf
 kern/state.bpf
 kern/payload.bpf
+kern/quote.bpf kern/tunnel.bpf
 kern/flow.bpf
 otlp/otlp
 otlp/wire
