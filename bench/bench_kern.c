@@ -142,7 +142,7 @@ int main(void)
 	struct flow_bpf *ours = bench_load(NULL, false, ring);
 	struct flow_bpf *packets = bench_load(NULL, true, ring);
 	struct bare_bpf *bare = bare_bpf__open_and_load();
-	static struct frame ipv4, ipv6, tagged, tcp4, tcp6, syn;
+	static struct frame ipv4, ipv6, tagged, tcp4, tcp6, stamped, syn;
 
 	if (!ours || !packets || !bare)
 		goto fail;
@@ -151,6 +151,11 @@ int main(void)
 	frame_make(&tagged, FRAME_QINQ_IPV6_UDP);
 	frame_make(&tcp4, FRAME_IPV4_TCP);
 	frame_make(&tcp6, FRAME_IPV6_TCP);
+	frame_begin(&stamped, 0x0800);
+	frame_ipv4(&stamped, "10.1.0.1", "10.1.0.2", 6, 0, 0);
+	frame_tcp(&stamped, 41235, 80, FLOW_TCP_ACK, 1000, 32);
+	memcpy(stamped.data + stamped.len - 32, "\x01\x01\x08\x0a\0\0\0\x09\0\0\0\x07", 12);
+	stamped.data[stamped.len - 32 - 8] = 0x80; /* twelve bytes of it are timestamps */
 	frame_begin(&syn, 0x0800);
 	frame_ipv4(&syn, "10.1.0.1", "10.1.0.2", 6, 0, 0);
 	frame_tcp(&syn, 41234, 80, FLOW_TCP_SYN, 1000, 0);
@@ -161,6 +166,8 @@ int main(void)
 	bench_case("not kept, IPv6 TCP", ours, bare, FLOW_R_MASK, &tcp6);
 	bench_case("not kept, IPv4 TCP SYN", ours, bare, FLOW_R_MASK, &syn);
 	bench_case("kept, one hot flow, IPv4", ours, bare, 0, &ipv4);
+	bench_case("kept, one hot flow, TCP", ours, bare, 0, &tcp4);
+	bench_case("kept, TCP with timestamps", ours, bare, 0, &stamped);
 	bench_case("packet mode 1/1000, IPv4", packets, bare, 1000, &ipv4);
 	bench_case("packet mode 1/100, IPv4", packets, bare, 100, &ipv4);
 	bench_case("packet mode 1/10, IPv4", packets, bare, 10, &ipv4);

@@ -188,7 +188,8 @@ struct flow_info {
 /* How the TCP segments of one direction came along. Numbers stay at 65535 once they are there. */
 struct flow_tcp {
 	__u32 ts_val; /* timestamp (RFC 7323) of the segment whose echo is awaited, or was last */
-	__u32 ts_us; /* when it was seen, monotonic us, wraps; 0: none is awaited */
+	__u32 ts_us; /* when it was seen, monotonic us, wraps; 0 and 1: none is awaited; bit 0: others
+		      * have followed it */
 	__u32 srtt_us; /* smoothed time from a segment to its echo: the round trip between here and
 			* the receiver; 0: not known */
 	__u32 hole_seq; /* start of the newest piece that was jumped over */

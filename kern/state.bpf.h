@@ -14,6 +14,7 @@
 #include "kern/emit.bpf.h"
 #include "kern/maps.bpf.h"
 #include "kern/sample.bpf.h"
+#include "kern/tcp.bpf.h"
 
 /* One packet (or segment train) of a kept flow. */
 struct state_pkt {
@@ -30,6 +31,7 @@ struct state_pkt {
 	__u32 flags; /* as flow_totals.flags, this packet's */
 	__u8 from;
 	__u8 hook;
+	struct tcp_seg seg; /* TCP */
 };
 
 /* Room of a CPU's own for the packet that it is at: programs do not interrupt each other, and the
@@ -108,7 +110,7 @@ static __always_inline bool state_read(const struct pkt_buff *b, const struct pk
 	struct pkt_ports ports = pkt_ports(b, p);
 	struct pkt_tcp *tcp;
 	struct pkt_icmp *icmp;
-	__u32 off = p->l4;
+	__u32 off = p->l4, ecn;
 
 	k->proto = p->proto;
 	k->tunnel = p->tunnel;
@@ -122,6 +124,7 @@ static __always_inline bool state_read(const struct pkt_buff *b, const struct pk
 		if ((void *)(ip + 1) > b->end)
 			return false;
 		k->family = 4;
+		ecn = tcp_ecn_flags(ip->tos);
 		*(__be32 *)k->addr[0] = ip->saddr;
 		*(__be32 *)k->addr[1] = ip->daddr;
 	} else {
@@ -130,6 +133,7 @@ static __always_inline bool state_read(const struct pkt_buff *b, const struct pk
 		if ((void *)(ip + 1) > b->end)
 			return false;
 		k->family = 6;
+		ecn = tcp_ecn_flags(ip->flow_lbl[0] >> 4);
 		__builtin_memcpy(k->addr[0], &ip->saddr, 16);
 		__builtin_memcpy(k->addr[1], &ip->daddr, 16);
 	}
@@ -146,6 +150,7 @@ static __always_inline bool state_read(const struct pkt_buff *b, const struct pk
 				     (tcp->flags & FLOW_TCP_ACK ? FLOW_SAW_SYNACK : FLOW_SAW_SYN);
 		if (p->ip_end == PKT_LENGTH_UNKNOWN || p->ip_end > off + (tcp->offset >> 4) * 4)
 			sp->flags |= FLOW_SAW_DATA;
+		tcp_read(b, p, tcp, b->skb ? b->skb->len : sp->bytes, &sp->seg);
 	} else if ((p->transport == FLOW_TRANSPORT_ICMP || p->transport == FLOW_TRANSPORT_ICMPV6) &&
 		   off <= PKT_HEADERS_MAX) {
 		icmp = b->data + off;
@@ -156,6 +161,7 @@ static __always_inline bool state_read(const struct pkt_buff *b, const struct pk
 	} else if (p->transport == FLOW_TRANSPORT_SCTP) {
 		sp->flags = pkt_sctp_turn(b, p);
 	}
+	sp->flags |= ecn;
 	state_canonicalise(sp);
 	return true;
 }
@@ -234,13 +240,17 @@ static __always_inline void state_emit_stateless(const struct state_pkt *sp)
 	emit_submit(r);
 }
 
-static __always_inline void state_emit(const struct flow_state *st, const struct state_pkt *sp)
+/* @event: a tcp_event(). */
+static __always_inline void state_emit(const struct flow_state *st, const struct state_pkt *sp,
+				       __u32 event)
 {
 	struct flow_record *r = emit_reserve(sp->hash, sizeof(*r));
 
 	if (!r)
 		return; /* costs detail only: the totals stay in the map */
 	state_fill_head(r, sp, FLOW_RECORD_UPDATE);
+	r->event = event;
+	r->event_count = event >> 16;
 	r->info = st->info;
 	r->totals[0] = st->dir[0].totals;
 	r->totals[1] = st->dir[1].totals;
@@ -266,7 +276,8 @@ static __always_inline void state_estimate(struct flow_estimate *e, const struct
 		e->max_interval = sp->interval;
 }
 
-static __always_inline void state_move_estimate(struct flow_estimate *to, struct flow_estimate *from)
+static __always_inline void state_move_estimate(struct flow_estimate *to,
+						struct flow_estimate *from)
 {
 	to->pkts = __sync_lock_test_and_set(&from->pkts, 0);
 	to->bytes = __sync_lock_test_and_set(&from->bytes, 0);
@@ -357,13 +368,25 @@ static __always_inline struct flow_state *state_find_late(const struct state_pkt
 	return NULL;
 }
 
+/* What of a packet is worth a record of its own, before the totals take it in: a tcp_event(). */
+static __always_inline __u32 state_event(struct flow_state *st, struct state_pkt *sp)
+{
+	__u32 known = st->dir[sp->from & 1].totals.flags, event = 0;
+
+	if (sp->seg.is_sound)
+		event = tcp_account(st, &sp->seg, sp->from, sp->pkts, sp->mono_ns);
+	if (!event && (sp->flags & ~known & FLOW_SAW_CE))
+		event = tcp_event(FLOW_EVENT_CONGESTION, 1);
+	return event;
+}
+
 /* Accounts one packet of a kept flow; @st is its entry, NULL: it has none. */
-static __always_inline void state_account(struct flow_state *st, const struct state_pkt *sp)
+static __always_inline void state_account(struct flow_state *st, struct state_pkt *sp)
 {
 	__u8 tcp_flags = sp->key.proto == IPPROTO_TCP ? (__u8)sp->flags
 			 : sp->flags & FLOW_SAW_END   ? FLOW_TCP_FIN /* as good as one */
 						      : 0;
-	__u32 now_ms, age_ms, since_ms;
+	__u32 now_ms, age_ms, since_ms, event = 0;
 	struct flow_dir *d;
 	__u64 before;
 
@@ -374,6 +397,8 @@ static __always_inline void state_account(struct flow_state *st, const struct st
 	d = &st->dir[sp->from & 1];
 	if (state_is_next(st, sp))
 		state_next_generation(st, sp);
+	if (!sample_packets)
+		event = state_event(st, sp);
 	if ((sp->flags & FLOW_SAW_ISN) && !(d->totals.flags & FLOW_SAW_ISN))
 		d->totals.isn = sp->seq;
 	if ((d->totals.flags & sp->flags) != sp->flags)
@@ -387,10 +412,10 @@ static __always_inline void state_account(struct flow_state *st, const struct st
 	now_ms = sp->mono_ns / 1000000;
 	age_ms = (sp->mono_ns - st->info.first_mono_ns) / 1000000;
 	since_ms = now_ms - d->emit_ms;
-	if (!emit_is_due(before, before + sp->pkts, tcp_flags, since_ms, age_ms))
+	if (!event && !emit_is_due(before, before + sp->pkts, tcp_flags, since_ms, age_ms))
 		return;
 	d->emit_ms = now_ms;
-	state_emit(st, sp);
+	state_emit(st, sp, event);
 }
 
 #endif /* KERN_STATE_BPF_H */
