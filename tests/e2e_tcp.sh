@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# A transfer over a link that loses one packet in 50: what was sent again, as counted at the sender's
+# interface, is exactly what its TCP says that it sent again.
+. "$(dirname "$0")/lib.sh"
+begin "$@"
+need iperf3 nft nstat
+facts=$build/tests/tcp_facts
+[ -x "$facts" ] || fail "$facts is not built"
+
+ns_add a b
+link_add a va b vb
+link_address a va b vb 1
+in_ns b nft -f - <<'RULES' || skip "nft cannot drop at random here"
+table ip loss {
+	chain drops {
+		type filter hook prerouting priority -300
+		tcp dport 5201 numgen random mod 50 == 0 drop
+	}
+}
+RULES
+spawn server b iperf3 --forceflush -s -1
+wait_for 10 "the server listens" grep -qs listening "$dir/server.out"
+in_ns a "$facts" va iperf3 -c 10.77.1.2 -n 40M >"$dir/facts" || fail "$(tail -n 3 "$dir/facts")"
+told=$(in_ns a nstat -asz TcpRetransSegs | awk '$1 == "TcpRetransSegs" { print $2 }')
+# Endpoint 0, the smaller address, is the client's; iperf3's own lines have no six numbers.
+seen=$(awk 'NF == 6 && $1 == "0" && !/[^0-9 ]/ { sum += $3 } END { print sum + 0 }' "$dir/facts")
+[ "$told" -gt 100 ] || fail "only $told segments were sent again: no test"
+[ "$seen" = "$told" ] || fail "$seen segments counted as sent again, TCP says $told"
+say "$seen segments sent again, as TCP says"
