@@ -7,14 +7,15 @@
  * packet costs a lookup and a subtraction; random numbers are drawn when a sample is taken.
  *
  * Why it is unbiased: the first wait is not a gap, but what is left of one at a moment that knows
- * nothing of it: with r the packets until the sample, that one included, P(r) = P(gap >= r) / N =
- * (2N-r) / (N (2N-1)), which is that of 1 + the smaller of two different numbers of 0..2N-1. From
- * then on each packet, the very first one too, is taken with probability exactly 1/N and stands for
- * N packets. When N changes the wait is drawn anew, in the same way for the new N: as if one had
- * begun at this packet, whatever was before. To stretch what was left would not do: its law depends
- * on more than its mean (at N = 1 it is always 1). So the change takes effect at once, with the
- * packets before it right by the old N, those after it by the new one. Only who changes N in answer
- * to single samples would bend the sum, by less than one gap for each change.
+ * nothing of it. Its law, with r the packets until the sample, that one included, is P(r > m) =
+ * sum(P(gap > k), k >= m) / N = (2N-m)(2N-1-m) / (2N (2N-1)): that of 1 + the smaller of two
+ * numbers, uniform in 0..2N-1 and in 0..2N-2. From then on each packet, the very first one too, is
+ * taken with probability exactly 1/N and stands for N packets. When N changes the wait is drawn
+ * anew, in the same way for the new N: as if one had begun at this packet, whatever was before. To
+ * stretch what was left would not do: its law depends on more than its mean (at N = 1 it is always
+ * 1). So the change takes effect at once, with the packets before it right by the old N, those
+ * after it by the new one. Only who changes N in answer to single samples would bend the sum, by
+ * less than one gap for each change.
  */
 #ifndef KERN_SAMPLE_BPF_H
 #define KERN_SAMPLE_BPF_H
@@ -69,7 +70,6 @@ static __always_inline __u64 sample_first(__u64 *random, __u64 interval)
 {
 	__u64 a = sample_below(random, 2 * interval), b = sample_below(random, 2 * interval - 1);
 
-	b += b >= a; /* another one than a */
 	return 1 + (a < b ? a : b);
 }
 

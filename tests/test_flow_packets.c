@@ -228,6 +228,7 @@ static void told_begin(struct told *t)
 		.f = sample_http(),
 		.r = {.kind = FLOW_REPORT_ROOT, .reason = FLOW_IDLE_TIMEOUT, .is_final = true}};
 	t->f.info.interval = 10;
+	t->f.initiator_known = true;
 	for (int d = 0; d < 2; d++)
 		t->estimate[d] = (struct flow_estimate){10 * t->f.totals[d].pkts,
 							10 * t->f.totals[d].bytes, 10};

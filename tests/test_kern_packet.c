@@ -572,7 +572,8 @@ static void test_kern_packet_without_state_says_what_it_stands_for(void **state)
 	kern_close(k);
 }
 
-int main(void)
+/* With an argument: the tests of that name; * and ? as in file names. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kern_packet_gaps_are_uniform),
@@ -592,5 +593,7 @@ int main(void)
 	};
 
 	libbpf_set_print(NULL);
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

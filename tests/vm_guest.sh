@@ -78,6 +78,13 @@ check_programs_end() {
 		cat "$dir"/test_kern.{out,err} | grep -A 3 -m 5 ERROR
 	)"
 	say "the programs load, test_kern passes"
+	# packet mode is another program to the verifier; all of its tests would take too long here
+	spawn test_kern_packet a "$build/tests/test_kern_packet" 'test_kern_packet_b*'
+	wait_exit test_kern_packet 200
+	[ "$status" = 0 ] || fail "test_kern_packet: exit code $status: $(
+		cat "$dir"/test_kern_packet.{out,err} | grep -A 3 -m 5 ERROR
+	)"
+	say "the same in packet mode"
 	wait_for 20 "no program of ringspan's in the kernel" programs_are_gone
 }
 
