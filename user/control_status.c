@@ -22,6 +22,7 @@ struct status {
 	struct console_rates rates[FLOW_MAX_IFS];
 	size_t ifs_len;
 	double ring_pressure;
+	bool decap;
 	struct ledger ledger;
 };
 
@@ -38,6 +39,7 @@ static void status_read(const struct control_opts *o, uint64_t begun_mono_ns, st
 	meter_ledger(o->meter, &s->ledger);
 	meter_rates(o->meter, s->rates);
 	s->ring_pressure = meter_ring_pressure(o->meter);
+	s->decap = o->options->decap;
 	s->ifs_len = probe_interfaces(o->probe);
 	for (i = 0; i < s->ifs_len; i++)
 		probe_if_status(o->probe, i, &s->ifs[i]);
@@ -110,7 +112,8 @@ static void status_text(const struct status *s, FILE *out)
 			flow_id_interval(s->sampling.floor));
 	if (s->filter)
 		fprintf(out, "\nfilter: %s", s->filter);
-	fprintf(out, "\ninterfaces:\n");
+	fprintf(out, "\ntunnels: flows are those %s\ninterfaces:\n",
+		s->decap ? "inside" : "of the tunnels themselves");
 	for (i = 0; i < s->ifs_len; i++) {
 		const struct console_rates *r = &s->rates[i];
 
@@ -292,6 +295,7 @@ static void status_json(const struct status *s, FILE *out)
 	status_json_sampling(&j, s);
 	if (s->filter)
 		json_add_text(&j, "filter", s->filter);
+	json_add_bool(&j, "decap", s->decap);
 	status_json_interfaces(&j, s);
 	json_open_object(&j, "flows");
 	json_add_uint(&j, "begun", l->flows_begun);

@@ -7,6 +7,8 @@ bool flow_is_over(const struct flow *f)
 {
 	uint32_t a = f->totals[0].flags, b = f->totals[1].flags;
 
+	if (f->key.proto == IPPROTO_SCTP)
+		return (a | b) & FLOW_SAW_END;
 	return f->key.proto == IPPROTO_TCP && (((a | b) & FLOW_TCP_RST) || (a & b & FLOW_TCP_FIN));
 }
 

@@ -25,7 +25,7 @@ static inline uint64_t flow_last_mono_ns(const struct flow *f)
 	return last;
 }
 
-/* TCP that was reset, or closed from both sides. */
+/* TCP that was reset, or closed from both sides; SCTP that was aborted or shut down. */
 bool flow_is_over(const struct flow *f);
 
 /* Takes note of a packet of the flow that may be part of a TCP handshake, or, of other transports,

@@ -90,6 +90,7 @@ struct options {
 
 	unsigned workers;
 	uint32_t max_flows; /* concurrent kept flows */
+	bool decap; /* flows of tunnelled packets are those inside */
 	uint32_t ring_bytes; /* per worker, a power of two of pages */
 	uint32_t active_timeout_ms, idle_timeout_ms, tcp_idle_timeout_ms;
 

@@ -32,6 +32,7 @@ enum option_key {
 	KEY_SAMPLE_MODE,
 	KEY_WORKERS,
 	KEY_MAX_FLOWS,
+	KEY_DECAP,
 	KEY_RING_SIZE,
 	KEY_FILTER,
 	KEY_ACTIVE_TIMEOUT,
@@ -89,6 +90,7 @@ static const struct argp_option watch_table[] = {
 	 2},
 
 	{0, 0, 0, 0, "Flows:", 3},
+	{"decap", KEY_DECAP, 0, 0, "flows in tunnels are those inside", 3},
 	{"filter", KEY_FILTER, "EXPRESSION", 0,
 	 "only flows that fit, such as 'tcp port 443 and not net 10.0.0.0/8'; packets of others "
 	 "are counted, too (default: all)",
@@ -433,6 +435,9 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_FILTER:
 		return options_filter_set(o, arg);
+	case KEY_DECAP:
+		o->decap = true;
+		return 0;
 	case KEY_MAX_FLOWS:
 		o->max_flows = (uint32_t)options_arg_number("--max-flows", arg, 1, 1 << 24);
 		return 0;

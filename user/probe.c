@@ -253,6 +253,7 @@ static int probe_open_instance(struct probe *p, size_t slot)
 	i->skel->rodata->if_is_looped = i->is_looped;
 	i->skel->rodata->ring_count = p->o->workers;
 	i->skel->rodata->sample_packets = p->o->sample_mode == OPTIONS_SAMPLE_PACKET;
+	i->skel->rodata->decap = p->o->decap;
 	memcpy((void *)i->skel->rodata->site_key, p->o->site_key, sizeof(p->o->site_key));
 	memcpy((void *)&i->skel->rodata->filter, &p->o->filter_program,
 	       sizeof(p->o->filter_program));
