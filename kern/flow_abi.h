@@ -256,6 +256,14 @@ struct flow_quote {
 	__u32 mtu; /* of the next hop, where the message has it; else 0 */
 };
 
+/* What user space makes of a PAYLOAD record: the trace that a request belongs to. */
+struct flow_context {
+	__u8 trace_id[16];
+	__u8 span_id[8];
+	__u8 flags; /* of W3C Trace Context */
+	__u8 pad[7];
+};
+
 struct flow_record {
 	__u8 version; /* FLOW_ABI_VERSION */
 	__u8 kind; /* enum flow_record_kind */
@@ -270,6 +278,7 @@ struct flow_record {
 	union {
 		struct flow_totals totals[2];
 		struct flow_quote quote;
+		struct flow_context context;
 	};
 };
 

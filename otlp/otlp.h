@@ -73,6 +73,7 @@ enum otlp_status {
 #define OTLP_FLAG_SAMPLED 0x01        /* W3C trace flags */
 #define OTLP_FLAG_RANDOM 0x02         /* the last 7 bytes of the trace id are random */
 #define OTLP_FLAG_REMOTE_KNOWN 0x100  /* Span.flags: bit 9 says whether the parent is remote */
+#define OTLP_FLAG_REMOTE 0x200        /* bit 9; of a link: the linked one is */
 
 struct otlp_event {
 	uint64_t time_unix_ns;

@@ -90,8 +90,13 @@ def span_of(span, resource):
         "status": span.status.code,
         "events": [e.name for e in span.events],
         "event_times": [e.time_unix_nano for e in span.events],
+        "links": [link_of(link) for link in span.links],
         "resource": resource,
     }
+
+
+def link_of(link):
+    return {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "flags": link.flags}
 
 
 def metrics(folder):

@@ -11,14 +11,14 @@
  *
  *   0      4     5     6        8                    16     20    24
  *   | next |kind |from |count   | mono_ns            | mtu  | pad |
- *                      |typ|code|
+ *                      |typ|code|                      | span_id    |
  *
- * The one of an ICMP error is followed by a second node, in which the last 16 bytes are the
- * reporter's address.
+ * The one of an ICMP error, or of a link (whose count is its flags), is followed by a second node,
+ * in which the last 16 bytes are the reporter's address, or the trace id.
  */
 struct flow_event_node {
 	uint32_t next;
-	uint8_t kind; /* enum flow_note_kind; KIND_REPORTER: the second node of an ICMP error */
+	uint8_t kind; /* enum flow_note_kind; KIND_SECOND: the second node of another one */
 	uint8_t from;
 	union {
 		uint16_t count;
@@ -29,12 +29,15 @@ struct flow_event_node {
 	union {
 		struct {
 			uint64_t mono_ns;
-			uint32_t mtu, pad;
+			union {
+				uint32_t mtu;
+				uint8_t span_id[8];
+			};
 		};
-		uint8_t reporter[16];
+		uint8_t second[16];
 	};
 };
-#define KIND_REPORTER FLOW_NOTE_MAX
+#define KIND_SECOND FLOW_NOTE_MAX
 
 _Static_assert(sizeof(struct flow_event_node) == 24, "layout");
 
@@ -75,11 +78,16 @@ static void node_put(struct flow_events *e, uint32_t entry)
 	e->free = entry;
 }
 
+static bool has_second(uint8_t kind)
+{
+	return kind == FLOW_NOTE_ICMP || kind == FLOW_NOTE_LINK;
+}
+
 static uint32_t after(struct flow_events *e, uint32_t entry)
 {
 	struct flow_event_node *n = node_of(e, entry);
 
-	return n->kind == FLOW_NOTE_ICMP ? node_of(e, n->next)->next : n->next;
+	return has_second(n->kind) ? node_of(e, n->next)->next : n->next;
 }
 
 /* The node or nodes of a note, not yet in a list; 0: no room. */
@@ -94,27 +102,32 @@ static uint32_t nodes_make(struct flow_events *e, const struct flow_note *note)
 	*n = (struct flow_event_node){.kind = note->kind, .from = note->from};
 	n->mono_ns = note->mono_ns;
 	n->count = note->count;
-	if (note->kind != FLOW_NOTE_ICMP)
+	if (!has_second(note->kind))
 		return entry;
 	second = node_get(e);
 	if (!second) {
 		node_put(e, entry);
 		return 0;
 	}
-	n->type = note->quote.type;
-	n->code = note->quote.code;
-	n->mtu = note->quote.mtu;
 	n->next = second;
-	n = node_of(e, second);
-	*n = (struct flow_event_node){.kind = KIND_REPORTER};
-	memcpy(n->reporter, note->quote.reporter, sizeof(n->reporter));
+	node_of(e, second)->kind = KIND_SECOND;
+	if (note->kind == FLOW_NOTE_LINK) {
+		n->count = note->context.flags;
+		memcpy(n->span_id, note->context.span_id, sizeof(n->span_id));
+		memcpy(node_of(e, second)->second, note->context.trace_id, 16);
+	} else {
+		n->type = note->quote.type;
+		n->code = note->quote.code;
+		n->mtu = note->quote.mtu;
+		memcpy(node_of(e, second)->second, note->quote.reporter, 16);
+	}
 	return entry;
 }
 
 static void link_by_time(struct flow_events *e, struct flow *f, uint32_t entry)
 {
 	struct flow_event_node *n = node_of(e, entry);
-	struct flow_event_node *tail = n->kind == FLOW_NOTE_ICMP ? node_of(e, n->next) : n;
+	struct flow_event_node *tail = has_second(n->kind) ? node_of(e, n->next) : n;
 	uint32_t at = f->events, newer = 0;
 
 	while (at && node_of(e, at)->mono_ns > n->mono_ns) {
@@ -127,7 +140,7 @@ static void link_by_time(struct flow_events *e, struct flow *f, uint32_t entry)
 		return;
 	}
 	tail = node_of(e, newer);
-	if (tail->kind == FLOW_NOTE_ICMP)
+	if (has_second(tail->kind))
 		tail = node_of(e, tail->next);
 	tail->next = entry;
 }
@@ -135,7 +148,7 @@ static void link_by_time(struct flow_events *e, struct flow *f, uint32_t entry)
 static bool is_of_segment(uint8_t kind)
 {
 	return kind == FLOW_NOTE_RETRANSMISSION || kind == FLOW_NOTE_OUT_OF_ORDER ||
-	       kind == FLOW_NOTE_ZERO_WINDOW;
+	       kind == FLOW_NOTE_ZERO_WINDOW || kind == FLOW_NOTE_LINK;
 }
 
 void flow_events_late(struct flow_events *e)
@@ -186,12 +199,16 @@ unsigned flow_events_take(struct flow_events *e, struct flow *f,
 			to->quote.type = n->type;
 			to->quote.code = n->code;
 			to->quote.mtu = n->mtu;
-			memcpy(to->quote.reporter, node_of(e, n->next)->reporter,
-			       sizeof(to->quote.reporter));
-			node_put(e, n->next);
+			memcpy(to->quote.reporter, node_of(e, n->next)->second, 16);
+		} else if (n->kind == FLOW_NOTE_LINK) {
+			to->context.flags = n->count;
+			memcpy(to->context.span_id, n->span_id, sizeof(n->span_id));
+			memcpy(to->context.trace_id, node_of(e, n->next)->second, 16);
 		} else {
 			to->count = n->count;
 		}
+		if (has_second(n->kind))
+			node_put(e, n->next);
 		node_put(e, entry);
 	}
 	*ret_dropped = f->events_dropped;

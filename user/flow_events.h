@@ -12,8 +12,8 @@
 
 #include "user/flow_table.h"
 
-/* Of a flow's notes between two reports, at most so many are of single segments: there is always
- * room to tell of a reset or an ICMP error. */
+/* Of a flow's notes between two reports, at most so many are of single segments and requests: there
+ * is always room to tell of a reset or an ICMP error. */
 #define FLOW_NOTES_OF_SEGMENTS 12
 
 struct flow_event_node;

@@ -477,6 +477,7 @@ const struct otlp_span *flow_otlp_span(struct flow_otlp *o, struct flow *f,
 	add_how(o, f, r);
 	o->attrs_len += flow_story_attrs(f, r, !r->estimate, &o->attrs[o->attrs_len]);
 	flow_story_events(&o->story, f, r, s);
+	flow_story_links(&o->story, r, s);
 	s->attrs = (struct otlp_attrs){o->attrs, o->attrs_len};
 	if (failure.len) {
 		s->status = OTLP_STATUS_ERROR;

@@ -175,22 +175,50 @@ void flow_story_events(struct flow_story *s, const struct flow *f, const struct 
 		[FLOW_NOTE_RESET] = EVENT_TCP_RESET,
 		[FLOW_NOTE_ICMP] = EVENT_ICMP_ERROR,
 	};
+	size_t len = 0;
 	uint32_t i;
 
 	for (i = 0; i < r->notes_len; i++) {
 		const struct flow_note *n = &r->notes[i];
 		struct list l = {.attrs = s->attrs[i]};
 
+		if (n->kind == FLOW_NOTE_LINK)
+			continue;
+
 		add_str(&l, NAME_EVENT_FROM, n->from == f->initiator ? "source" : "destination");
 		if (n->kind == FLOW_NOTE_ICMP)
 			add_icmp_error(&l, f, n, s->reporter[i]);
 		else if (n->kind < FLOW_NOTE_CONGESTION)
 			add_int(&l, NAME_TCP_EVENT_COUNT, n->count);
-		s->events[i] = (struct otlp_event){.time_unix_ns = n->mono_ns + f->clock_offset_ns,
-						   .name = names[n->kind],
-						   .attrs = {l.attrs, l.len}};
+		s->events[len++] =
+			(struct otlp_event){.time_unix_ns = n->mono_ns + f->clock_offset_ns,
+					    .name = names[n->kind],
+					    .attrs = {l.attrs, l.len}};
 	}
 	span->events = s->events;
-	span->events_len = r->notes_len;
+	span->events_len = len;
 	span->events_dropped = r->notes_dropped;
+}
+
+void flow_story_links(struct flow_story *s, const struct flow_report *r, struct otlp_span *span)
+{
+	size_t len = span->links_len;
+	uint32_t i;
+
+	if (len)
+		s->links[0] = span->links[0];
+	for (i = 0; i < r->notes_len; i++) {
+		const struct flow_context *c = &r->notes[i].context;
+		struct otlp_link *link = &s->links[len];
+
+		if (r->notes[i].kind != FLOW_NOTE_LINK)
+			continue;
+		*link = (struct otlp_link){.flags = c->flags | OTLP_FLAG_REMOTE_KNOWN |
+						    OTLP_FLAG_REMOTE};
+		memcpy(link->trace_id, c->trace_id, sizeof(link->trace_id));
+		memcpy(link->span_id, c->span_id, sizeof(link->span_id));
+		len++;
+	}
+	span->links = s->links;
+	span->links_len = len;
 }

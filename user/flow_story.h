@@ -20,6 +20,7 @@ struct flow_story {
 	struct otlp_event events[FLOW_NOTES_MAX];
 	struct otlp_attr attrs[FLOW_NOTES_MAX][FLOW_STORY_EVENT_ATTRS];
 	char reporter[FLOW_NOTES_MAX][INET6_ADDRSTRLEN];
+	struct otlp_link links[1 + FLOW_NOTES_MAX];
 	char failure[64];
 };
 
@@ -32,6 +33,9 @@ size_t flow_story_attrs(const struct flow *f, const struct flow_report *r, bool 
 /* Sets the span's events. */
 void flow_story_events(struct flow_story *s, const struct flow *f, const struct flow_report *r,
 		       struct otlp_span *span);
+
+/* Adds links to the traces that requests on the connection belong to; @span may have one link. */
+void flow_story_links(struct flow_story *s, const struct flow_report *r, struct otlp_span *span);
 
 /* Why nothing answered a SYN: with the ICMP error that came, if one did. */
 struct otlp_str flow_story_unanswered(struct flow_story *s, const struct flow *f);

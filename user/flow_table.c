@@ -220,23 +220,29 @@ static void record_note(struct flow_table *t, struct flow *f, const struct flow_
 	}
 }
 
-/* The message does not say which generation it is about: the known one, by the time. If that one
- * has a successor already, only what came before its last packet can be about it. */
-static void record_add_quote(struct flow_table *t, const struct flow_record *r, uint32_t tag)
+/* An ICMP error, or the context of a request. It does not say which generation it is about: the
+ * known one, by the time. If that one has a successor already, only what came before its last packet
+ * can be about it. */
+static void record_add_note(struct flow_table *t, const struct flow_record *r, uint32_t tag)
 {
 	uint32_t i = flow_index_find(&t->index, t->flows, tag, &r->key);
 	struct flow *f = i == FLOW_NONE ? NULL : &t->flows[i];
-	struct flow_note note = {.mono_ns = r->mono_ns,
-				 .kind = FLOW_NOTE_ICMP,
-				 .from = r->from & 1,
-				 .quote = r->quote};
+	struct flow_note note = {.mono_ns = r->mono_ns, .from = r->from & 1};
+
+	if (r->kind == FLOW_RECORD_QUOTE) {
+		note.kind = FLOW_NOTE_ICMP;
+		note.quote = r->quote;
+	} else {
+		note.kind = FLOW_NOTE_LINK;
+		note.context = r->context;
+	}
 
 	if (f && (r->mono_ns < f->info.first_mono_ns ||
 		  (f->awaits_last && r->mono_ns > flow_last_mono_ns(f)))) {
 		flow_events_late(&t->events);
 		return;
 	}
-	if (f) {
+	if (f && note.kind == FLOW_NOTE_ICMP) {
 		f->icmp_type = r->quote.type;
 		f->icmp_code = r->quote.code;
 	}
@@ -296,8 +302,9 @@ void flow_table_add(struct flow_table *t, const struct flow_record *const *recor
 		for (i = 0; i < len; i++)
 			flow_index_prefetch_flow(&t->index, t->flows, tags[i]);
 		for (i = 0; i < len; i++) {
-			if (records[i]->kind == FLOW_RECORD_QUOTE)
-				record_add_quote(t, records[i], tags[i]);
+			if (records[i]->kind == FLOW_RECORD_QUOTE ||
+			    records[i]->kind == FLOW_RECORD_PAYLOAD)
+				record_add_note(t, records[i], tags[i]);
 			else
 				record_add(t, records[i], tags[i], clock_offset_ns);
 		}

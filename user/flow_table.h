@@ -78,6 +78,7 @@ enum flow_note_kind {
 	FLOW_NOTE_CONGESTION = FLOW_EVENT_CONGESTION,
 	FLOW_NOTE_RESET = FLOW_EVENT_MAX, /* a segment with RST */
 	FLOW_NOTE_ICMP, /* an ICMP error came that quotes one of its packets */
+	FLOW_NOTE_LINK, /* an HTTP request that belongs to a trace of its application */
 	FLOW_NOTE_MAX
 };
 
@@ -87,7 +88,10 @@ struct flow_note {
 	uint8_t from; /* endpoint that sent the packet; ICMP: the packet that is quoted */
 	uint16_t count; /* retransmissions, out of order, zero windows: how many in this direction
 			 * so far, this one included */
-	struct flow_quote quote; /* ICMP; else zero */
+	union { /* else zero */
+		struct flow_quote quote; /* ICMP */
+		struct flow_context context; /* LINK */
+	};
 };
 #define FLOW_NOTES_MAX 16 /* between two reports */
 
@@ -143,8 +147,8 @@ int flow_table_create(struct flow_table **ret, const struct flow_table_opts *opt
 		      const struct flow_table_ops *ops);
 void flow_table_destroy(struct flow_table *t); /* NULL is allowed; reports nothing */
 
-/* Accounts @n records (version and size already checked; a LAST one is a flow_record_last; no
- * PAYLOAD), prefetching in batches of 32. @clock_offset_ns is
+/* Accounts @n records (version and size already checked; a LAST one is a flow_record_last; a
+ * PAYLOAD one is but its head, with the context), prefetching in batches of 32. @clock_offset_ns is
  * used for flows that begin here. A full table ends the flow nearest to its timeout with
  * FLOW_LACK_OF_RESOURCES to make room. */
 void flow_table_add(struct flow_table *t, const struct flow_record *const *records, size_t n,

@@ -94,6 +94,7 @@ struct options {
 	uint32_t ring_bytes; /* per worker, a power of two of pages */
 	uint32_t active_timeout_ms, idle_timeout_ms, tcp_idle_timeout_ms;
 
+	bool trace_links; /* to the traces that requests in plain text name */
 	bool export_console, export_otlp;
 	bool has_logs; /* log records are made and sent */
 	/* By enum otlp_signal. To send a queue without an endpoint: all of them, without URLs; the

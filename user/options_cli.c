@@ -33,6 +33,7 @@ enum option_key {
 	KEY_WORKERS,
 	KEY_MAX_FLOWS,
 	KEY_DECAP,
+	KEY_TRACE_LINKS,
 	KEY_RING_SIZE,
 	KEY_FILTER,
 	KEY_ACTIVE_TIMEOUT,
@@ -95,6 +96,8 @@ static const struct argp_option watch_table[] = {
 	 "only flows that fit, such as 'tcp port 443 and not net 10.0.0.0/8'; packets of others "
 	 "are counted, too (default: all)",
 	 3},
+	{"trace-links", KEY_TRACE_LINKS, 0, 0,
+	 "link spans to the traces that HTTP requests in plain text name in a traceparent", 3},
 	{"max-flows", KEY_MAX_FLOWS, "N", 0, "kept flows at the same time (default: 262144)", 3},
 	{"active-timeout", KEY_ACTIVE_TIMEOUT, "SECONDS", 0,
 	 "report a flow that goes on this often (default: 60)", 3},
@@ -435,6 +438,9 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_FILTER:
 		return options_filter_set(o, arg);
+	case KEY_TRACE_LINKS:
+		o->trace_links = true;
+		return 0;
 	case KEY_DECAP:
 		o->decap = true;
 		return 0;

@@ -254,6 +254,7 @@ static int probe_open_instance(struct probe *p, size_t slot)
 	i->skel->rodata->ring_count = p->o->workers;
 	i->skel->rodata->sample_packets = p->o->sample_mode == OPTIONS_SAMPLE_PACKET;
 	i->skel->rodata->decap = p->o->decap;
+	i->skel->rodata->trace_links = p->o->trace_links;
 	memcpy((void *)i->skel->rodata->site_key, p->o->site_key, sizeof(p->o->site_key));
 	memcpy((void *)&i->skel->rodata->filter, &p->o->filter_program,
 	       sizeof(p->o->filter_program));

@@ -21,6 +21,7 @@
 #include "user/flow_log.h"
 #include "user/flow_otlp.h"
 #include "user/log.h"
+#include "user/traceparent.h"
 
 #define WORKER_GROUP 32 /* records handed to the table at once */
 #define WORKER_DRAIN 16384 /* records before the table's timers get their turn */
@@ -137,17 +138,34 @@ static void worker_end_group(struct worker *w)
 	w->group_len = 0;
 }
 
+/* What is asked of a request is which trace it belongs to; the rest is forgotten here. */
+static bool worker_read_request(const struct flow_record_payload *p, struct flow_record *ret)
+{
+	struct traceparent t;
+
+	if (p->len > sizeof(p->data) || !traceparent_find(p->data, p->len, &t))
+		return false;
+	*ret = p->record;
+	memcpy(ret->context.trace_id, t.trace_id, sizeof(t.trace_id));
+	memcpy(ret->context.span_id, t.span_id, sizeof(t.span_id));
+	ret->context.flags = t.flags;
+	return true;
+}
+
 static int worker_record(void *ctx, void *data, size_t size)
 {
 	const struct flow_record *r = data;
 	struct worker *w = ctx;
 
 	if (size < sizeof(*r) || r->version != FLOW_ABI_VERSION ||
-	    size != flow_record_size(r->kind) || size > sizeof(w->group[0])) {
+	    size != flow_record_size(r->kind)) {
 		w->stats.records_strangers++;
 	} else {
 		w->stats.records_consumed++;
-		memcpy(&w->group[w->group_len++], r, size);
+		if (r->kind != FLOW_RECORD_PAYLOAD)
+			memcpy(&w->group[w->group_len++], r, size);
+		else if (worker_read_request(data, &w->group[w->group_len].record))
+			w->group_len++;
 		if (w->group_len == WORKER_GROUP)
 			worker_end_group(w);
 	}
