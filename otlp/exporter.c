@@ -193,7 +193,7 @@ void otlp_exporter_stop(struct otlp_exporter *x, uint32_t timeout_ms)
 {
 	uint64_t deadline = otlp_queue_now_mono_ns() + timeout_ms * UINT64_C(1000000);
 
-	if (atomic_exchange(&x->is_stopped, true))
+	if (!x || atomic_exchange(&x->is_stopped, true))
 		return;
 	for (size_t i = 0; i < x->senders_len; i++)
 		otlp_sender_close(x->senders[i], deadline);

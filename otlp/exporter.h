@@ -97,7 +97,7 @@ int otlp_exporter_submit(struct otlp_exporter *x, enum otlp_signal signal, uint8
 			 size_t size, size_t items);
 
 /* Stops: sends what is queued for at most @timeout_ms, then ends the threads. What is left stays
- * in the queue directory, or without one is counted as dropped. */
+ * in the queue directory, or without one is counted as dropped. NULL is allowed. */
 void otlp_exporter_stop(struct otlp_exporter *x, uint32_t timeout_ms);
 void otlp_exporter_destroy(struct otlp_exporter *x); /* NULL is allowed; stops at once */
 

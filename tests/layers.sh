@@ -88,7 +88,7 @@ xdp/                   | user/probe.c user/attach_xdp.*
 cap-ng\.h              | user/privileges.c
 uuid/                  | user/flow_*
 mbedtls/               | otlp/tls.c otlp/tls_check.c user/flow_id.c
-argp\.h                | user/options_cli.* user/options_ctl.* user/options_tail.*
+argp\.h                | user/options_table.* user/options_ctl.* user/options_tail.*
 flow\.skel\.h          | user/probe*
 '
 

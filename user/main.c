@@ -105,8 +105,7 @@ static void app_stop(struct app *a)
 	stream_stop(a->stream);
 	probe_tick(a->probe);
 	meter_tick(a->meter, clock_mono_ns(), true);
-	if (a->exporter)
-		otlp_exporter_stop(a->exporter, a->options->shutdown_timeout_ms);
+	otlp_exporter_stop(a->exporter, a->options->shutdown_timeout_ms);
 	meter_ledger(a->meter, &l);
 	console_destroy(a->console);
 	a->console = NULL;
