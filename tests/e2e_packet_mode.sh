@@ -32,7 +32,7 @@ replay out vb "$capture"
 "$ringspan" ctl status >"$dir/status"
 grep -q '^sampling: 1 packet in 10$' "$dir/status" || fail "status: $(cat "$dir/status")"
 "$ringspan" ctl status --json | "$py" -c 'import json,sys; s = json.load(sys.stdin)["sampling"]
-sys.exit(s != {"mode": "packet", "interval": 10})' || fail "status in JSON"
+sys.exit(s != {"mode": "packet", "interval": 10, "auto": False})' || fail "status in JSON"
 "$ringspan" ctl flows --json --limit 1000 | "$py" -c 'import json,sys
 for f in json.load(sys.stdin)["flows"]:
 	for end in f["source"], f["destination"]:
