@@ -72,8 +72,9 @@ static __always_inline void flow_count_segment(struct flow_counter *c, __u32 fla
 enum flow_keeping {
 	FLOW_NOT_KEPT,
 	FLOW_KEPT,
-	FLOW_KEPT_IF_KNOWN /* below the threshold, but its flow may have begun before it rose: to be
-			    * counted by flow_count_late */
+	FLOW_KEPT_IF_KNOWN /* below the threshold, but its flow may have begun before it rose; or
+			    * from the middle of a connection that was judged by a higher one,
+			    * unless it is known: to be counted by flow_count_late */
 };
 
 /* Packet mode: what of a packet or train is taken; flow_keep_samples() puts it on its flow. */
@@ -88,9 +89,16 @@ static __always_inline enum flow_keeping flow_count_samples(struct flow_counter 
 	return FLOW_KEPT;
 }
 
+/* Whether the packet is from the middle of a connection. Of other transports no packet tells. */
+static __always_inline bool flow_is_midway(const struct pkt_buff *b, const struct pkt *p)
+{
+	return p->transport == FLOW_TRANSPORT_TCP && !p->is_fragment &&
+	       !(pkt_tcp_turn(b, p) & FLOW_TCP_SYN);
+}
+
 /* Counts; says whether the packet belongs to a kept flow, and then its hash. @p is what is on the
- * link, and counted; @in is whose flow it is: of a tunnel that is looked into the packet inside, else
- * the same. */
+ * link, and counted; @in is whose flow it is: of a tunnel that is looked into the packet inside,
+ * else the same. */
 static __always_inline enum flow_keeping flow_count(const struct pkt_buff *b, const struct pkt *p,
 						    const struct pkt *in, enum flow_hook hook,
 						    __u32 pkts, __u64 bytes, __u64 *ret_hash)
@@ -129,6 +137,8 @@ static __always_inline enum flow_keeping flow_count(const struct pkt_buff *b, co
 		c->not_kept += pkts;
 		return FLOW_NOT_KEPT;
 	}
+	if (r < sample_ceiling && flow_is_midway(b, in))
+		return FLOW_KEPT_IF_KNOWN;
 	c->kept += pkts;
 	return FLOW_KEPT;
 }
@@ -166,6 +176,19 @@ static __always_inline void flow_keep_samples(struct state_pkt *sp)
 	sp->interval = s->interval;
 }
 
+/* Flow mode: the threshold that the flow was held against, should it begin with this packet. */
+static __always_inline __u64 flow_threshold(const struct state_pkt *sp)
+{
+	__u64 r = sp->hash & FLOW_R_MASK, threshold = sample_threshold, ceiling = sample_ceiling;
+
+	if (r < threshold) /* it rose this moment */
+		return sample_before - 1;
+	if (ceiling > threshold && ceiling <= r && sp->key.proto == IPPROTO_TCP &&
+	    !(sp->flags & (FLOW_TCP_SYN | FLOW_SAW_FRAGMENT)))
+		return ceiling;
+	return threshold;
+}
+
 static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt *p,
 				      const struct pkt *in, __u32 where, __u64 hash, __u32 pkts,
 				      __u32 bytes)
@@ -194,13 +217,10 @@ static __always_inline void flow_keep(const struct pkt_buff *b, const struct pkt
 	}
 	if (!is_read)
 		return;
-	if (sample_packets) {
+	if (sample_packets)
 		flow_keep_samples(sp);
-	} else {
-		sp->threshold = sample_threshold;
-		if ((hash & FLOW_R_MASK) < sp->threshold) /* it rose this moment */
-			sp->threshold = sample_before - 1;
-	}
+	else
+		sp->threshold = flow_threshold(sp);
 	sp->mono_ns = bpf_ktime_get_ns();
 	if (!st)
 		st = state_find(scratch);

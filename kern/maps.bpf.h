@@ -19,7 +19,7 @@
 const volatile __u32 if_slot;
 const volatile bool if_is_l3; /* no link-layer header */
 const volatile bool
-    if_is_looped; /* loopback: each packet passes twice, flows take the receive side */
+	if_is_looped; /* loopback: each packet passes twice, flows take the receive side */
 const volatile bool trace_links; /* tell the beginning of HTTP requests */
 const volatile bool decap; /* flows of tunnelled packets are those inside */
 const volatile __u32 ring_count = 1;
@@ -27,9 +27,13 @@ const volatile __u64 site_key[4];
 
 /* The knobs that move while running: aligned words, so a reader never sees half of one. Flows are
  * begun from the threshold on. After it rose, flows that began below it are alive: sample_before is
- * 1 + the lowest threshold that one of them began under; 0: there are none. */
+ * 1 + the lowest threshold that one of them began under; 0: there are none. sample_ceiling is the
+ * highest threshold that was in force before, so far; 0: there was no other. A connection whose
+ * beginning was not seen may have been judged by it, and is judged by it again: else some of those
+ * that were rejected, and that the kept ones stand for, would come in on top of them. */
 volatile __u64 sample_threshold;
 volatile __u64 sample_before;
+volatile __u64 sample_ceiling;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

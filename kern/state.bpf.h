@@ -352,8 +352,9 @@ static __always_inline bool state_is_next(const struct flow_state *st, const str
 		state_is_over(st, sp->from));
 }
 
-/* The entry of a packet that the threshold rejects: it has one if its flow began before the
- * threshold rose, and goes on. What follows on the tuple is not kept; should the threshold fall
+/* The entry of a packet that can only go on with a flow that is kept: the threshold rejects it, but
+ * the flow may have begun before it rose; or it is from the middle of a connection, and the
+ * threshold was higher once. What follows on the tuple is not kept; should the threshold fall
  * again, it is the next generation all the same. */
 static __always_inline struct flow_state *state_find_late(const struct state_pkt *sp)
 {

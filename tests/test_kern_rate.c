@@ -59,10 +59,12 @@ static void kern_close(struct kern *k)
 	flow_bpf__destroy(k->skel);
 }
 
-/* As user space does: what was before first, when it rises. */
+/* As user space does: what was before first. */
 static void kern_set(struct kern *k, uint64_t threshold, uint64_t floor)
 {
 	k->skel->bss->sample_before = floor < threshold ? floor + 1 : 0;
+	if (k->skel->bss->sample_ceiling < k->skel->bss->sample_threshold)
+		k->skel->bss->sample_ceiling = k->skel->bss->sample_threshold;
 	k->skel->bss->sample_threshold = threshold;
 }
 
@@ -87,11 +89,16 @@ static void frame_of(struct frame *f, unsigned flow)
 	frame_udp(f, (uint16_t)(1024 + flow), 53, 16);
 }
 
-static void segment(struct frame *f, uint8_t flags, uint32_t seq)
+static void segment_of(struct frame *f, uint16_t flow, uint8_t flags, uint32_t seq)
 {
 	frame_begin(f, 0x0800);
 	frame_ipv4(f, "10.0.0.1", "10.0.0.2", IPPROTO_TCP, 0, 0);
-	frame_tcp(f, 5000, 80, flags, seq, 0);
+	frame_tcp(f, flow, 80, flags, seq, 0);
+}
+
+static void segment(struct frame *f, uint8_t flags, uint32_t seq)
+{
+	segment_of(f, 5000, flags, seq);
 }
 
 static struct flow_counter kern_counter(struct kern *k, enum flow_hook hook, uint32_t transport)
@@ -289,17 +296,129 @@ static void test_kern_rate_next_connection_is_judged_by_the_new_one(void **state
 	assert_int_equal(st.info.threshold, 0);
 	assert_int_equal(st.info.generation, 0);
 
-	/* it is seen from its middle on, once the rate falls: not as a part of the first */
+	/* that stays so when the threshold falls; the one after it is kept, not as a part of the
+	 * first
+	 */
 	kern_set(&k, 0, 0);
-	segment(&f, FLOW_TCP_ACK, 902);
+	segment(&f, FLOW_TCP_RST, 902);
 	kern_send(&k, &f);
+	kern_send(&k, &f);
+	c = kern_counter(&k, FLOW_RECEIVE, FLOW_TRANSPORT_TCP);
+	assert_int_equal(c.not_kept, 4);
+	segment(&f, FLOW_TCP_SYN, 2000);
+	kern_send(&k, &f);
+	segment(&f, FLOW_TCP_ACK, 2001);
 	kern_send(&k, &f);
 	assert_true(kern_state(&k, 5000, &st));
 	assert_int_equal(st.info.generation, 1);
 	assert_int_equal(st.info.is_closed, 0);
+	assert_int_equal(st.info.threshold, 0);
 	assert_int_equal(state_pkts(&st), 2);
 	c = kern_counter(&k, FLOW_RECEIVE, FLOW_TRANSPORT_TCP);
 	assert_int_equal(c.kept, 5);
+	assert_int_equal(c.not_kept, 4);
+	kern_close(&k);
+}
+
+static void send_segments(struct kern *k, uint16_t first, uint8_t flags, uint32_t seq)
+{
+	struct frame f;
+	uint16_t i;
+
+	for (i = 0; i < FLOWS; i++) {
+		segment_of(&f, (uint16_t)(first + i), flags, seq);
+		kern_send(k, &f);
+	}
+}
+
+/* How many of the connections from port @first on are known; each with @pkts, begun under
+ * @threshold and rightly so. */
+static unsigned count_states(struct kern *k, uint16_t first, uint64_t pkts, uint64_t threshold)
+{
+	struct flow_state st;
+	unsigned n = 0;
+	uint16_t i;
+
+	for (i = 0; i < FLOWS; i++) {
+		if (!kern_state(k, (uint16_t)(first + i), &st))
+			continue;
+		n++;
+		assert_int_equal(state_pkts(&st), pkts);
+		assert_int_equal(st.info.threshold, threshold);
+		assert_true((st.info.hash & FLOW_R_MASK) >= threshold);
+	}
+	return n;
+}
+
+/* The kept connections stand for the others already. */
+static void test_kern_rate_that_falls_lets_no_connection_in_from_its_middle(void **state)
+{
+	struct kern k = kern_open(FEW);
+	unsigned few, some, later;
+	struct flow_counter c;
+
+	(void)state;
+	send_segments(&k, 5000, FLOW_TCP_SYN, 1);
+	few = count_states(&k, 5000, 1, FEW);
+	assert_in_range(few, FLOWS / 8, FLOWS / 2);
+	kern_set(&k, SOME, FEW);
+	send_segments(&k, 5000, FLOW_TCP_ACK, 2);
+	assert_int_equal(count_states(&k, 5000, 2, FEW), few);
+	c = kern_counter(&k, FLOW_RECEIVE, FLOW_TRANSPORT_TCP);
+	assert_int_equal(c.kept, 2 * few);
+	assert_int_equal(c.not_kept, 2 * (FLOWS - few));
+
+	/* those that begin are kept by the new one, and whole */
+	send_segments(&k, 6000, FLOW_TCP_SYN, 1);
+	send_segments(&k, 6000, FLOW_TCP_ACK, 2);
+	send_segments(&k, 6000, FLOW_TCP_FIN | FLOW_TCP_ACK, 2);
+	some = count_states(&k, 6000, 3, SOME);
+	assert_in_range(some, FLOWS / 2, FLOWS - FLOWS / 8);
+
+	/* of which nobody saw the beginning: by the highest so far */
+	send_segments(&k, 7000, FLOW_TCP_ACK, 2);
+	later = count_states(&k, 7000, 1, FEW);
+	assert_in_range(later, FLOWS / 8, FLOWS / 2);
+	c = kern_counter(&k, FLOW_RECEIVE, FLOW_TRANSPORT_TCP);
+	assert_int_equal(c.kept, 2 * few + 3 * some + later);
+
+	/* those that were kept go on when it rises again, and when it falls once more */
+	kern_set(&k, HALF, SOME);
+	send_segments(&k, 6000, FLOW_TCP_ACK, 3);
+	kern_set(&k, 0, SOME);
+	send_segments(&k, 6000, FLOW_TCP_ACK, 4);
+	assert_int_equal(count_states(&k, 6000, 5, SOME), some);
+	assert_int_equal(k.skel->bss->sample_ceiling, FEW);
+	kern_close(&k);
+}
+
+/* A SYN/ACK begins a connection, too: its SYN may go another way. A later fragment of a packet does
+ * not say what it is from. */
+static void test_kern_rate_that_falls_keeps_what_may_have_begun(void **state)
+{
+	struct kern k = kern_open(FLOW_R_MASK);
+	struct flow_counter c;
+	struct frame f;
+
+	(void)state;
+	kern_set(&k, 0, 0);
+	segment_of(&f, 5000, FLOW_TCP_SYN | FLOW_TCP_ACK, 1);
+	kern_send(&k, &f);
+	segment_of(&f, 5001, FLOW_TCP_SYN, 1);
+	kern_run(&k, k.skel->progs.ringspan_tc_tx, &f);
+	segment_of(&f, 5002, FLOW_TCP_ACK, 1);
+	kern_run(&k, k.skel->progs.ringspan_tc_tx, &f);
+	frame_begin(&f, 0x0800);
+	frame_ipv4(&f, "10.0.0.1", "10.0.0.2", IPPROTO_TCP, 0, 0x00b9);
+	frame_fill(&f, 64);
+	kern_send(&k, &f);
+	c = kern_counter(&k, FLOW_RECEIVE, FLOW_TRANSPORT_TCP);
+	assert_int_equal(c.kept, 2);
+	assert_int_equal(c.not_kept, 0);
+	c = kern_counter(&k, FLOW_TRANSMIT, FLOW_TRANSPORT_TCP);
+	assert_int_equal(c.kept, 1);
+	assert_int_equal(c.not_kept, 1);
+	assert_int_equal(count_states(&k, 5000, 1, 0), 2);
 	kern_close(&k);
 }
 
@@ -311,6 +430,8 @@ int main(void)
 		cmocka_unit_test(test_kern_rate_that_falls_keeps_more),
 		cmocka_unit_test(test_kern_rate_holds_on_transmit_and_copied_headers),
 		cmocka_unit_test(test_kern_rate_next_connection_is_judged_by_the_new_one),
+		cmocka_unit_test(test_kern_rate_that_falls_lets_no_connection_in_from_its_middle),
+		cmocka_unit_test(test_kern_rate_that_falls_keeps_what_may_have_begun),
 	};
 
 	if (geteuid()) {

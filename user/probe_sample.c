@@ -5,6 +5,10 @@
  * for the state of whatever is between. That costs a lookup for each such packet, so it ends when
  * the last of these flows has: the flow map is looked through for them, at most a fiftieth of the
  * time.
+ *
+ * A threshold that falls would let flows in from their middle on which had been rejected; the kept
+ * ones stand for them already. So the programs are told the highest threshold so far. Nothing ever
+ * says that the last rejected flow has ended, so this one stays.
  */
 #include <stdatomic.h>
 
@@ -33,11 +37,14 @@ void probe_sampling(const struct probe *p, struct probe_sampling *ret)
 	};
 }
 
-/* In an order in which no packet can see a threshold that rose without what was before. */
+/* In an order in which no packet can see a threshold that rose, or fell, without what was before.
+ */
 static void sampling_write(struct probe *p, uint64_t threshold, uint64_t floor)
 {
 	if (floor < threshold)
 		p->maps->bss->sample_before = floor + 1;
+	if (p->maps->bss->sample_ceiling < p->maps->bss->sample_threshold)
+		p->maps->bss->sample_ceiling = p->maps->bss->sample_threshold;
 	atomic_thread_fence(memory_order_seq_cst);
 	p->maps->bss->sample_threshold = threshold;
 	atomic_thread_fence(memory_order_seq_cst);
