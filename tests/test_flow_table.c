@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -175,6 +176,25 @@ static void test_flow_table_ends_tcp_after_linger(void **state)
 	assert_report(s, 0, FLOW_REPORT_ROOT, FLOW_END_DETECTED, 9);
 	assert_int_equal(s->reports[0].flow.initiator, 1);
 	assert_true(s->reports[0].flow.initiator_known);
+	sim_destroy(s);
+}
+
+static void test_flow_table_ends_an_association_after_linger(void **state)
+{
+	struct sim *s = sim_create(&usual, 100, 1);
+	uint64_t last;
+
+	(void)state;
+	s->keys[0].proto = IPPROTO_SCTP;
+	sim_send(s, 0, 1, FLOW_SAW_ECHO, 0, 3);
+	sim_send(s, 0, 0, 0, 0, 3);
+	sim_send(s, 0, 1, FLOW_SAW_END, 0, 1);
+	last = s->now;
+	sim_deliver(s, SIM_QUEUE);
+	flow_table_advance(s->table, last + 2 * SIM_S - 1, SIZE_MAX);
+	assert_int_equal(s->reports_len, 0);
+	flow_table_advance(s->table, last + 2 * SIM_S + TICK_NS, SIZE_MAX);
+	assert_report(s, 0, FLOW_REPORT_ROOT, FLOW_END_DETECTED, 7);
 	sim_destroy(s);
 }
 
@@ -508,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_flow_table_believes_the_map_not_the_records),
 		cmocka_unit_test(test_flow_table_counts_what_came_between_peek_and_take),
 		cmocka_unit_test(test_flow_table_ends_tcp_after_linger),
+		cmocka_unit_test(test_flow_table_ends_an_association_after_linger),
 		cmocka_unit_test(test_flow_table_keeps_established_tcp_longer),
 		cmocka_unit_test(test_flow_table_reports_intervals_with_what_is_new),
 		cmocka_unit_test(test_flow_table_tells_generations_apart),
