@@ -569,6 +569,14 @@ static void test_flow_otlp_handshake_without_a_segment_is_none(void **state)
 						    f.info.first_mono_ns + i * 1000);
 		assert_false(flow_handshake_times(&f, &t));
 	}
+	/* both opened: whose share would be whose? */
+	f = sample_http();
+	for (i = 0; i < 3; i++)
+		flow_note_handshake(&f, i == 1, flags[i], f.info.first_mono_ns + i * 1000);
+	assert_true(flow_handshake_times(&f, &t));
+	f.totals[0].flags |= FLOW_SAW_SYN;
+	f.totals[1].flags |= FLOW_SAW_SYN;
+	assert_false(flow_handshake_times(&f, &t));
 	/* an answer from before the question: of another connection */
 	f = sample_http();
 	for (i = 0; i < 3; i++)

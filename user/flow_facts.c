@@ -40,6 +40,9 @@ bool flow_handshake_times(const struct flow *f, struct flow_handshake_times *ret
 	const struct flow_handshake *h = &f->handshake;
 	uint64_t first = f->info.first_mono_ns - HANDSHAKE_UNIT_NS;
 
+	/* where both opened, each answered the other: these are not two shares of one round trip */
+	if (f->totals[0].flags & f->totals[1].flags & FLOW_SAW_SYN)
+		return false;
 	if (!h->syn || h->synack < h->syn || h->ack < h->synack)
 		return false;
 	ret->syn_mono_ns = first + (uint64_t)h->syn * HANDSHAKE_UNIT_NS;

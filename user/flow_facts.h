@@ -35,7 +35,7 @@ void flow_note_handshake(struct flow *f, uint8_t from, uint8_t tcp_flags, uint64
 struct flow_handshake_times {
 	uint64_t syn_mono_ns, synack_mono_ns, ack_mono_ns;
 };
-/* False: some segment of it was not seen, or they contradict each other. */
+/* False: some segment of it was not seen, they contradict each other, or both sides opened. */
 bool flow_handshake_times(const struct flow *f, struct flow_handshake_times *ret);
 
 /* Not TCP: the time from the first packet to the first one the other way. False: there was none,
