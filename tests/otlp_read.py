@@ -88,8 +88,10 @@ def span_of(span, resource):
         "end": span.end_time_unix_nano,
         "attributes": attributes_of(span.attributes),
         "status": span.status.code,
+        "message": span.status.message,
         "events": [e.name for e in span.events],
         "event_times": [e.time_unix_nano for e in span.events],
+        "event_attributes": [attributes_of(e.attributes) for e in span.events],
         "links": [link_of(link) for link in span.links],
         "resource": resource,
     }
