@@ -32,6 +32,7 @@
 #define EPOCH_BITS_MASK 0x3f
 #define ATTRS_MAX (40 + FLOW_STORY_ATTRS)
 #define FLAGS_CAP 40
+#define EPHEMERAL_PORT 32768 /* what Linux chooses for clients begins here; IANA's range later */
 
 struct flow_otlp {
 	struct flow_otlp_opts opts;
@@ -351,6 +352,13 @@ static void add_how(struct flow_otlp *o, const struct flow *f, const struct flow
 
 /* ---- the span itself ---- */
 
+/* Whether @port, where nobody knows who asked, is a server's all the same: clients have none below
+ * 1024, and none below EPHEMERAL_PORT where the other one is from there on, as a client's is. */
+static bool is_servers(uint16_t port, uint16_t other)
+{
+	return port < 1024 || (port < EPHEMERAL_PORT && other >= EPHEMERAL_PORT);
+}
+
 static const char *flow_service(const struct flow *f)
 {
 	uint16_t a = ntohs(f->key.port[f->initiator]), b = ntohs(f->key.port[!f->initiator]);
@@ -367,8 +375,8 @@ static const char *flow_service(const struct flow *f)
 		return of_b;
 	if (f->key.proto != IPPROTO_UDP)
 		return NULL;
-	of_a = a < 1024 ? flow_service_name(f->key.proto, a) : NULL;
-	if (b >= 1024)
+	of_a = is_servers(a, b) ? flow_service_name(f->key.proto, a) : NULL;
+	if (!is_servers(b, a))
 		of_b = NULL;
 	return of_a && of_b ? NULL : of_a ? of_a : of_b;
 }
