@@ -313,6 +313,23 @@ static void test_flow_story_has_room_for_all(void **state)
 	}
 }
 
+/* All fragments between two hosts: whatever they belong to, its ports and its state are not known.
+ */
+static void test_flow_story_calls_fragments_so(void **state)
+{
+	struct flow f = sample_http();
+	struct flow_report r = report_of(&f, FLOW_REPORT_ROOT, FLOW_IDLE_TIMEOUT);
+	struct otlp_attrs a;
+
+	r.detail = bumpy;
+	assert_null(find(span_of(*state, &f, &r)->attrs, "flow.fragments"));
+	f.totals[1].flags = FLOW_SAW_FRAGMENT;
+	a = span_of(*state, &f, &r)->attrs;
+	assert_true(find(a, "flow.fragments")->value.boolean);
+	assert_str(a, "flow.tcp.state", NULL);
+	assert_null(find(a, "flow.tcp.rtt.smoothed"));
+}
+
 static size_t bytes_of(const struct otlp_span *span)
 {
 	static const struct otlp_source nobody;
@@ -549,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_flow_story_says_how_segments_came_along),
 		cmocka_unit_test(test_flow_story_says_nothing_of_what_did_not_happen),
 		cmocka_unit_test(test_flow_story_tells_ecn_and_tunnels),
+		cmocka_unit_test(test_flow_story_calls_fragments_so),
 		cmocka_unit_test(test_flow_story_has_room_for_all),
 		cmocka_unit_test(test_flow_story_costs_few_bytes_where_nothing_happened),
 		cmocka_unit_test(test_flow_story_answer_is_the_first_one),

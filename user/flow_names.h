@@ -58,6 +58,7 @@
 #define NAME_REVERSE_TCP_ZERO_WINDOWS OTLP_STR("flow.reverse.tcp.zero_windows")
 #define NAME_RESPONSE OTLP_STR("flow.response.duration")
 #define NAME_ECN OTLP_STR("flow.ecn")
+#define NAME_FRAGMENTS OTLP_STR("flow.fragments")
 #define NAME_TUNNEL_TYPE OTLP_STR("flow.tunnel.type")
 #define NAME_TUNNEL_ID OTLP_STR("flow.tunnel.id")
 #define NAME_ICMP_TYPE OTLP_STR("flow.icmp.type")

@@ -86,7 +86,9 @@ size_t flow_story_attrs(const struct flow *f, const struct flow_report *r, bool 
 	struct list l = {.attrs = ret};
 	uint64_t answer_ns;
 
-	if (sees_all && f->key.proto == IPPROTO_TCP) {
+	if (flags & FLOW_SAW_FRAGMENT) {
+		add(&l, NAME_FRAGMENTS, OTLP_BOOL)->value.boolean = true;
+	} else if (sees_all && f->key.proto == IPPROTO_TCP) {
 		add_str(&l, NAME_TCP_STATE, flow_tcp_state(f, r));
 		add_segments(&l, f, r);
 	}

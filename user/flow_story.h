@@ -12,7 +12,7 @@
 #include "otlp/otlp.h"
 #include "user/flow_table.h"
 
-#define FLOW_STORY_ATTRS 13 /* the most that flow_story_attrs() adds */
+#define FLOW_STORY_ATTRS 14 /* the most that flow_story_attrs() adds */
 #define FLOW_STORY_EVENT_ATTRS 6
 
 /* The events of one span, and its status message. */
@@ -25,8 +25,9 @@ struct flow_story {
 };
 
 /* Round trips, retransmissions and the like, ECN, TCP's state, time to the first answer, tunnel;
- * only what is known and worth the bytes. @sees_all: every packet of the flow was looked at; if
- * not, nothing is said that depends on it. Returns how many attributes. */
+ * only what is known and worth the bytes; of fragments, that they are. @sees_all: every packet of
+ * the flow was looked at; if not, nothing is said that depends on it. Returns how many attributes.
+ */
 size_t flow_story_attrs(const struct flow *f, const struct flow_report *r, bool sees_all,
 			struct otlp_attr ret[FLOW_STORY_ATTRS]);
 
