@@ -29,6 +29,7 @@
 #define WORKER_SLEEP_MAX_NS 4000000 /* idle; the ring must hold a burst this long */
 #define WORKER_ADVANCE_NS 10000000 /* timers */
 #define WORKER_ADVANCE_FLOWS 2048
+#define WORKER_SPARE_FLOWS 64 /* four standard deviations of a small share */
 #define WORKER_SECOND_NS 1000000000ULL
 #define WORKER_PUBLISH_NS 50000000
 #define WORKER_ITEM_BYTES 1024 /* a span is half of it */
@@ -288,12 +289,22 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
+/* Flows of one worker's table. It has those whose hash begins with so many of 256 bytes; chance deals
+ * out a few more to one than to another, and flows that found no room in the kernel's map come on
+ * top of it. */
+static size_t worker_max_flows(const struct options *o)
+{
+	size_t bytes = (256 + o->workers - 1) / o->workers;
+	size_t share = (size_t)o->max_flows * bytes / 256 + 1;
+
+	return share + share / 8 + (o->workers > 1 ? WORKER_SPARE_FLOWS : 0);
+}
+
 static int worker_create_table(struct worker *w)
 {
 	const struct options *o = w->opts.options;
 	struct flow_table_opts opts = {
-	    /* flows that found no room in the kernel's map come on top of it */
-	    .max_flows = (size_t)o->max_flows + o->max_flows / 8 + 1,
+	    .max_flows = worker_max_flows(o),
 	    .active_timeout_ns = o->active_timeout_ms * 1000000ULL,
 	    .idle_timeout_ns = o->idle_timeout_ms * 1000000ULL,
 	    .tcp_idle_timeout_ns = o->tcp_idle_timeout_ms * 1000000ULL,
