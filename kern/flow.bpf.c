@@ -389,7 +389,9 @@ __noinline int flow_keep_copy_xdp(struct xdp_md *ctx, __u32 where, __u32 bytes)
 	return 0;
 }
 
-/* The headers of the packet inside a tunnel, all that is before them included. 0: no tunnel. */
+/* The headers of the packet inside a tunnel, all that is before them included. 0: no tunnel, or a
+ * train of datagrams with a tunnel's headers in each: then the packet inside the first one ends
+ * before the buffer does. */
 __noinline int flow_inner_header(struct __sk_buff *skb, __u32 l4, __u32 proto, __u32 end)
 {
 	struct headers_copy *copy = flow_copy_get();
@@ -399,6 +401,9 @@ __noinline int flow_inner_header(struct __sk_buff *skb, __u32 l4, __u32 proto, _
 		return 0;
 	flow_copy(copy, skb, NULL, skb->len);
 	if (!tunnel_find_skb(skb, l4, proto, end))
+		return 0;
+	at = copy->inner.ip_end;
+	if (at != copy->inner.l3 && at < skb->len)
 		return 0;
 	at = copy->inner.l4;
 	if (copy->inner.transport != FLOW_TRANSPORT_TCP || at > PKT_HEADERS_MAX)

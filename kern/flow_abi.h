@@ -96,6 +96,7 @@ enum flow_stat {
 	FLOW_STAT_NEXT_GEN, /* a SYN started the next connection on a tuple */
 	FLOW_STAT_NEXT_GEN_LOST, /* it could not: no room in the ring; it goes on the old one */
 	FLOW_STAT_GSO_DODGY, /* buffers whose segment count had to be computed */
+	FLOW_STAT_QUOTE_THINNED, /* ICMP errors about kept flows that came too fast for a record each */
 	FLOW_STAT_MAX
 };
 

@@ -196,6 +196,8 @@ static __always_inline int quote_tell(void *ctx, bool is_skb, __u64 at, __u32 en
 	sp->mono_ns = bpf_ktime_get_ns();
 	if (quote_is_due(sp->hash, sp->mono_ns / 1000000))
 		quote_emit(&rd, l3, &icmp, sp);
+	else
+		stat_add(FLOW_STAT_QUOTE_THINNED, 1);
 	return 0;
 }
 

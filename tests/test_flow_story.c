@@ -418,6 +418,40 @@ static void test_flow_story_answer_of_an_echo(void **state)
 	assert_null(find(span_of(*state, &f, &r)->attrs, "flow.response.duration"));
 }
 
+static void test_flow_story_sctp_begins_and_ends(void **state)
+{
+	struct flow f = sample_flow(IPPROTO_SCTP, "10.1.0.1", 3000, "10.1.0.2", 3001);
+	unsigned e;
+
+	(void)state;
+	f.totals[0].flags = f.totals[1].flags = FLOW_TCP_FIN | FLOW_TCP_RST | FLOW_SAW_ECHO;
+	assert_false(flow_is_over(&f)); /* of SCTP these bits say nothing */
+	for (e = 0; e < 2; e++) {
+		f.totals[e].flags = FLOW_SAW_ECHO;
+		f.totals[!e].flags = 0;
+		f.info.first_from = !e; /* the answer was seen first */
+		f.initiator_known = false;
+		flow_find_initiator(&f);
+		assert_true(f.initiator_known);
+		assert_int_equal(f.initiator, e);
+		f.totals[!e].flags = FLOW_SAW_ECHO; /* both at once: who was first */
+		flow_find_initiator(&f);
+		assert_true(f.initiator_known);
+		assert_int_equal(f.initiator, !e);
+		f.totals[0].flags = f.totals[1].flags = 0;
+		assert_false(flow_is_over(&f));
+		flow_find_initiator(&f);
+		assert_false(f.initiator_known);
+		f.totals[e].flags = FLOW_SAW_END;
+		assert_true(flow_is_over(&f));
+		flow_find_initiator(&f);
+		assert_false(f.initiator_known);
+		f.key.proto = IPPROTO_UDP;
+		assert_false(flow_is_over(&f));
+		f.key.proto = IPPROTO_SCTP;
+	}
+}
+
 /* ---- events ---- */
 
 static void test_flow_story_events_say_who_and_how_often(void **state)
@@ -572,6 +606,7 @@ int main(void)
 		cmocka_unit_test(test_flow_story_answer_is_the_first_one),
 		cmocka_unit_test(test_flow_story_answer_of_an_echo),
 		cmocka_unit_test(test_flow_story_events_say_who_and_how_often),
+		cmocka_unit_test(test_flow_story_sctp_begins_and_ends),
 		cmocka_unit_test(test_flow_story_events_of_icmp_name_the_reporter),
 		cmocka_unit_test(test_flow_story_unanswered_says_which_error_came),
 		cmocka_unit_test(test_flow_story_line_mentions_what_is_worth_it),

@@ -22,7 +22,9 @@ static struct ledger closed_ledger(void)
 	    .pkts_filtered = 20,
 	    .pkts_ended = 595,
 	    .pkts_held = 2,
-	    .kern.stat = {[FLOW_STAT_STATE_FULL] = 9, [FLOW_STAT_STATELESS_LOST] = 3},
+	    .kern.stat = {[FLOW_STAT_STATE_FULL] = 9,
+			  [FLOW_STAT_STATELESS_LOST] = 3,
+			  [FLOW_STAT_QUOTE_THINNED] = 6},
 	    .records_submitted = 200,
 	    .records_lost = 7,
 	    .records_consumed = 195,
@@ -117,6 +119,21 @@ static void test_ledger_closes_when_all_is_accounted_for(void **state)
 	}
 }
 
+/* What the kernel did not tell, since it came too fast, is in the row of events all the same. */
+static void test_ledger_shows_thinned_icmp_errors(void **state)
+{
+	struct ledger l = closed_ledger();
+	struct ledger_row rows[LEDGER_ROWS_MAX];
+	unsigned len = ledger_rows(&l, rows);
+	const struct ledger_row *r = find(rows, len, "flow_events");
+
+	(void)state;
+	assert_int_equal(r->in, 31 + 6);
+	assert_int_equal(r->aside_len, 3);
+	assert_string_equal(r->aside[2].reason, "icmp_rate");
+	assert_int_equal(r->aside[2].count, 6);
+}
+
 /* Every number of the balance counts: one more anywhere opens exactly its rows. */
 static void test_ledger_notices_each_number(void **state)
 {
@@ -209,6 +226,7 @@ static void test_ledger_lost_leaves_out_what_was_meant(void **state)
 	l.console_skipped += 100;
 	l.events.flow_limit += 100;
 	l.events.no_flow += 100;
+	l.kern.stat[FLOW_STAT_QUOTE_THINNED] += 100;
 	assert_int_equal(ledger_lost(&l), 3 + 5 + 7 + 1 + 4 + 5 + 13 + 1 + 1 + 2);
 }
 
@@ -463,6 +481,7 @@ int main(void)
 	    cmocka_unit_test(test_ledger_closes_when_all_is_accounted_for),
 	    cmocka_unit_test(test_ledger_notices_each_number),
 	    cmocka_unit_test(test_ledger_ring_loss_stays_balanced),
+	    cmocka_unit_test(test_ledger_shows_thinned_icmp_errors),
 	    cmocka_unit_test(test_ledger_lost_leaves_out_what_was_meant),
 	    cmocka_unit_test(test_ledger_on_the_way_is_held_while_running),
 	    cmocka_unit_test(test_ledger_has_only_rows_that_apply),

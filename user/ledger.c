@@ -135,10 +135,12 @@ unsigned ledger_rows(const struct ledger *l, struct ledger_row rows[LEDGER_ROWS_
 	r = ledger_row_add(rows, &len, "flows", l->flows_begun, l->flows_ended, l->flows_held);
 	ledger_row_settle(r, l->is_running);
 
-	r = ledger_row_add(rows, &len, "flow_events", l->events.seen, l->events.reported,
-			   l->events.held);
+	r = ledger_row_add(rows, &len, "flow_events",
+			   l->events.seen + l->kern.stat[FLOW_STAT_QUOTE_THINNED],
+			   l->events.reported, l->events.held);
 	ledger_add_aside(r, "flow_limit", l->events.flow_limit);
 	ledger_add_aside(r, "no_flow", l->events.no_flow);
+	ledger_add_aside(r, "icmp_rate", l->kern.stat[FLOW_STAT_QUOTE_THINNED]);
 	ledger_add_lost(r, "pool_full", l->events.pool_full);
 	ledger_add_lost(r, "late", l->events.late);
 	ledger_row_settle(r, false); /* one consistent reading of each table */
