@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Tunnelled frames, one a line: name, kind (enum flow_tunnel), id, and the tuple inside:
-protocol, source, port, destination, port; then the frame in hex."""
+protocol, source, port, destination, port, where its IP header begins; then the frame in hex."""
 import logging
 
 logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
-from scapy.all import GRE, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw  # noqa: E402
+from scapy.all import (GRE, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, IPv6,  # noqa: E402
+                       IPv6ExtHdrFragment, Raw)
 from scapy.layers.vxlan import VXLAN  # noqa: E402
 from scapy.contrib.geneve import GENEVE, GeneveOptions  # noqa: E402
 
@@ -30,9 +31,22 @@ def inside(v6=False, udp=False):
 
 def show(name, kind, ident, frame, inner):
     ip = inner.getlayer(IPv6) or inner.getlayer(IP)
-    l4 = inner.getlayer(TCP) or inner.getlayer(UDP)
-    print(name, kind, ident, 6 if isinstance(l4, TCP) else 17, ip.src, l4.sport, ip.dst, l4.dport,
-          bytes(frame).hex())
+    l4 = ip.payload
+    ports = (l4.sport, l4.dport) if isinstance(l4, (TCP, UDP)) else (0, 0)
+    print(name, kind, ident, 6 if isinstance(l4, TCP) else 17, ip.src, ports[0], ip.dst, ports[1],
+          bytes(frame).index(bytes(inner)), bytes(frame).hex())
+
+
+def tagged(frame):
+    """The same on a VLAN in a VLAN."""
+    return Ether(src=frame.src, dst=frame.dst, type=0x88A8) / Dot1AD(vlan=7, type=0x8100) / Dot1Q(vlan=8) / frame.payload
+
+
+def pieces(net):
+    """First and later fragments: flows without ports."""
+    yield "first", IP(src=f"10.9.{net}.8", dst="10.9.0.1", proto=17, flags="MF", id=9) / Raw(b"y" * 4)
+    yield "later", IP(src=f"10.9.{net}.7", dst="10.9.0.1", proto=17, frag=3, id=9) / Raw(b"y" * 2)
+    yield "later6", IPv6(src=f"fd00::{net}:8", dst="fd00::1") / IPv6ExtHdrFragment(nh=17, offset=3, id=9) / Raw(b"y" * 2)
 
 
 def mac():
@@ -66,6 +80,17 @@ def main():
             show("teb" + suffix, GRE_, 77, out() / GRE(proto=0x6558, key_present=1, key=77) / mac() / i, i)
             i = inside(v6)
             show("ipip" + suffix, IPIP_, 0, out() / i, i)
+            i = inside(v6)
+            show("tagged" + suffix, VXLAN_, 12, tagged(out() / udp(4789) / VXLAN(flags=8, vni=12) / mac() / i), i)
+            i = inside(v6)
+            show("padded" + suffix, VXLAN_, 13, out() / udp(4789) / VXLAN(flags=8, vni=13)
+                 / Raw(bytes(mac() / i) + b"p" * 6), i)
+        for name, i in pieces(6 if tag else 4):
+            show(name + tag, GRE_, 3, out() / GRE(key_present=1, key=3) / i, i)
+    # one level is taken off: inside is another tunnel's packet
+    i = IP(src="10.8.0.1", dst="10.8.0.2") / UDP(sport=50001, dport=4789, chksum=0) / VXLAN(flags=8, vni=1)
+    i = i / mac() / inside()
+    show("nested", GRE_, 0, outer4() / GRE() / i, i)
 
 
 main()
