@@ -4,11 +4,11 @@
 segments out of order, zero windows, resets, marks of congestion, how many and when; round trips; begin
 and end of each connection.
 
-  check_stories.py PLAYED_FOLDER SINK_FOLDER
+  check_stories.py PLAYED SINK_FOLDER CAPTURE…
+
+PLAYED is what send_stories.py wrote of the captures.
 """
 import collections
-import glob
-import os
 import subprocess
 import sys
 
@@ -46,20 +46,21 @@ FROM_LAST_SYN = {"retransmitted_syn"}
 
 
 def frames(path):
-    """{tcp stream: [{field: value}]}, of the innermost headers"""
+    """{story number: {tcp stream: [{field: value}]}}, of the innermost headers"""
     command = ["tshark", "-n", "-r", path, "-Y", "tcp && !icmp && !icmpv6", "-T", "fields",
                "-E", "occurrence=l"]
     for field in FIELDS:
         command += ["-e", field]
     text = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True,
                           universal_newlines=True).stdout
-    streams = collections.defaultdict(list)
+    stories = collections.defaultdict(lambda: collections.defaultdict(list))
     for line in text.splitlines():
         frame = dict(zip(FIELDS, line.split("\t")))
         frame["time"] = float(frame["frame.time_epoch"])
         frame["from"] = frame["ip.src"] or frame["ipv6.src"]
-        streams[int(frame["tcp.stream"])].append(frame)
-    return streams
+        number = story_tree.story_of(frame["from"])
+        stories[number][int(frame["tcp.stream"])].append(frame)
+    return stories
 
 
 def told_times(span, event, side):
@@ -146,7 +147,7 @@ def story_faults(story, streams, roots, shakes):
 
 
 def main():
-    played, sink = sys.argv[1:]
+    played, sink, *captures = sys.argv[1:]
     roots, shakes, inside = collections.defaultdict(list), {}, False
     for span in otlp_read.spans(sink):
         has = span["attributes"]
@@ -155,15 +156,12 @@ def main():
         elif has["network.transport"] == "tcp":
             roots[story_tree.story_of(has["source.address"])].append(span)
         inside |= "flow.tunnel.type" in has
-    faults, connections = [], 0
-    for path in sorted(glob.glob(os.path.join(played, "*.pcap"))):
-        number, story = os.path.basename(path)[:-5].split("-")
-        streams = frames(path)
-        if story == "vxlan" and not inside:
-            streams = {}
+    faults, connections, stories = [], 0, frames(played)
+    for number, story in map(story_tree.name_of, captures):
+        streams = {} if story == "vxlan" and not inside else stories[number]
         connections += len(streams)
         faults += ["%s: %s" % (story, fault)
-                   for fault in story_faults(story, streams, roots[int(number)], shakes)]
+                   for fault in story_faults(story, streams, roots[number], shakes)]
     if faults:
         sys.exit("\n".join(faults))
     if not connections or not rtts_compared:

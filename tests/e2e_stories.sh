@@ -20,7 +20,7 @@ play_once() { # SIDE CAPTURES OPTION…
 	local side=$1 captures=$2 ends
 	shift 2
 	rm -rf "$dir/$side"
-	mkdir -p "$dir/$side/played"
+	mkdir -p "$dir/$side"
 	ends="a-$side va b-$side vb"
 	[ "$side" != server ] || ends="b-$side vb a-$side va"
 	sink_start "$side/sink" "a-$side"
@@ -28,7 +28,7 @@ play_once() { # SIDE CAPTURES OPTION…
 		--otlp-endpoint "$sink_url" --idle-timeout 1.5 --tcp-idle-timeout 1.5 \
 		--control "$dir/$side.ctl" --events none "$@"
 	# shellcheck disable=SC2086
-	spawn "play-$side" "a-$side" "$py" "$tests/send_stories.py" $ends "$dir/$side/played" $captures
+	spawn "play-$side" "a-$side" "$py" "$tests/send_stories.py" $ends "$dir/$side/played.pcap" $captures
 }
 
 finish_once() { # SIDE
@@ -57,7 +57,8 @@ tell() { # SUFFIX CAPTURES OPTION…
 	"$py" "$tests/story_tree.py" ${STORIES_UPDATE:+--update} "$tests/stories" "$suffix" \
 		"$dir/client/sink" "$dir/server/sink" $captures || fail "see the difference above"
 	for side in client server; do
-		"$py" "$tests/check_stories.py" "$dir/$side/played" "$dir/$side/sink" ||
+		# shellcheck disable=SC2086
+		"$py" "$tests/check_stories.py" "$dir/$side/played.pcap" "$dir/$side/sink" $captures ||
 			fail "$side's side: tshark saw something else"
 	done
 }

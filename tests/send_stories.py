@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Plays captures of story_captures.py on a link, all at the same time, each frame at its own end.
 
-  send_stories.py NS_A IF_A NS_B IF_B PLAYED_FOLDER CAPTURE…
+  send_stories.py NS_A IF_A NS_B IF_B PLAYED CAPTURE…
 
 What the client's side sent leaves through IF_A, what the server's sent through IF_B. No pause gets
-shorter than it is in the capture: what is late moves all that follows. PLAYED_FOLDER gets each
-capture with the times at which its frames left. Exit status 75: the machine was too slow for the times
-to mean what they should.
+shorter than it is in the capture: what is late moves all that follows. PLAYED is a capture of all
+frames with the times at which they left. Exit status 75: the machine was too slow for the times to mean
+what they should.
 """
 import ctypes
 import heapq
@@ -55,11 +55,11 @@ def open_link(namespace, interface):
 
 
 def play(stories, link_of):
-    """Returns {path: frames as they left}, and the longest delay of a frame."""
+    """Returns [(ns, frame)] as they left, and the longest delay of a frame."""
     start = time.monotonic_ns() + 10 * APART_NS
     due = [(start + i * APART_NS, i, 0) for i in range(len(stories))]
     frames = [read(path) for path in stories]
-    played, latest = [[] for _ in stories], 0
+    played, latest = [], 0
     while due:
         at, story, i = heapq.heappop(due)
         while (left := at - time.monotonic_ns()) > 0:
@@ -67,26 +67,25 @@ def play(stories, link_of):
                 time.sleep((left - NEAR_NS) / 1e9)
         ns, frame = frames[story][i]
         is_client = frame[6:12] == CLIENT_MAC
-        played[story].append((time.time_ns(), frame))
+        played.append((time.time_ns(), frame))
         left = time.monotonic_ns()
         latest = max(latest, left - at)
         link_of[is_client].send(frame)
         if i + 1 < len(frames[story]):
             heapq.heappush(due, (left + frames[story][i + 1][0] - ns, story, i + 1))
-    return dict(zip(stories, played)), latest
+    return played, latest
 
 
 def main():
-    ns_a, if_a, ns_b, if_b, folder = sys.argv[1:6]
+    ns_a, if_a, ns_b, if_b, path = sys.argv[1:6]
     link_of = {True: open_link(ns_a, if_a), False: open_link(ns_b, if_b)}
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except OSError:
         pass  # more of it is late, then
     played, latest = play(sys.argv[6:], link_of)
-    for path, frames in played.items():
-        write(os.path.join(folder, os.path.basename(path)), frames)
-    print("%d stories, no frame later than %.1f ms" % (len(played), latest / 1e6))
+    write(path, played)
+    print("%d stories, no frame later than %.1f ms" % (len(sys.argv) - 6, latest / 1e6))
     sys.exit(75 if latest > TOO_LATE_NS else 0)
 
 

@@ -45,6 +45,12 @@ def story_of(address):
     return int(match.group(1)) if match else 0
 
 
+def name_of(capture):
+    """Number and name of a capture's story."""
+    number, story = re.match(r"(\d+)-(.*)\.pcap", os.path.basename(capture)).groups()
+    return int(number), story
+
+
 def span_lines(span, depth, spans):
     pad = "    " * depth
     has = dict(span["attributes"])
@@ -102,10 +108,10 @@ def main():
     faults = 0
     wanted = set()
     for capture in sys.argv[5 + update:]:
-        number, story = re.match(r"(\d+)-(.*)\.pcap", os.path.basename(capture)).groups()
-        wanted.add(int(number))
+        number, story = name_of(capture)
+        wanted.add(number)
         path = os.path.join(expected, story + suffix + ".txt")
-        text = list(merged(*(side[int(number)] for side in seen)))
+        text = list(merged(*(side[number] for side in seen)))
         if update:
             with open(path, "w") as out:
                 out.writelines(text)
