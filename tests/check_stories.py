@@ -132,36 +132,39 @@ def shake_faults(story, stream, shake):
             yield "handshake: %.1f ms, tshark has %.1f ms" % (1e3 * took, 1e3 * initial[0])
 
 
-def story_faults(story, streams, roots, shakes):
+def story_faults(story, streams, roots, ends, shakes):
     if len(streams) != len(roots):
         yield "%d connections, %d spans" % (len(streams), len(roots))
         return
-    for number, span in zip(sorted(streams), sorted(roots, key=lambda s: s["start"])):
+    for number, root in zip(sorted(streams), sorted(roots, key=lambda s: s["start"])):
         stream = streams[number]
+        span = ends.get(root["span_id"], root)  # has the totals
         for side in ("source", "destination"):
             address = span["attributes"][side + ".address"]
             yield from note_faults(story, span, stream, side, address)
             yield from rtt_faults(span, stream, side, address)
         yield from time_faults(span, stream)
-        yield from shake_faults(story, stream, shakes.get(span["span_id"]))
+        yield from shake_faults(story, stream, shakes.get(root["span_id"]))
 
 
 def main():
     played, sink, *captures = sys.argv[1:]
-    roots, shakes, inside = collections.defaultdict(list), {}, False
+    roots, ends, shakes, inside = collections.defaultdict(list), {}, {}, False
     for span in otlp_read.spans(sink):
         has = span["attributes"]
         if span["name"] == otlp_read.HANDSHAKE:
             shakes[span["parent_span_id"]] = span
-        elif has["network.transport"] == "tcp":
+        elif has["network.transport"] == "tcp" and not span["parent_span_id"]:
             roots[story_tree.story_of(has["source.address"])].append(span)
+        elif span["name"].endswith(" end"):
+            ends[span["parent_span_id"]] = span
         inside |= "flow.tunnel.type" in has
     faults, connections, stories = [], 0, frames(played)
     for number, story in map(story_tree.name_of, captures):
         streams = {} if story == "vxlan" and not inside else stories[number]
         connections += len(streams)
         faults += ["%s: %s" % (story, fault)
-                   for fault in story_faults(story, streams, roots[number], shakes)]
+                   for fault in story_faults(story, streams, roots[number], ends, shakes)]
     if faults:
         sys.exit("\n".join(faults))
     if not connections or not rtts_compared:

@@ -68,6 +68,7 @@ for side in client server; do
 	link_add_mute "a-$side" va "b-$side" vb
 done
 tell "" "$(echo "$dir"/captures/*.pcap)"
+tell .intervals "$(echo "$dir"/captures/*-long_connection.pcap)" --active-timeout 0.4
 if "$ringspan" --help | grep -e --decap >/dev/null; then # -q would break the pipe
 	tell .decap "$(echo "$dir"/captures/*-vxlan.pcap "$dir"/captures/*-gre.pcap)" --decap
 fi

@@ -376,11 +376,20 @@ def gre(s):
     put(1, TO_SERVER)
 
 
+def long_connection(s):
+    """With pauses: where the active timeout is 0.4 s, there are two reports before the last one."""
+    t = s.tcp(dport=22).shake().ask().answer(1000)
+    for pause, size in ((530, 1200), (370, 50)):
+        t.ask(20, after=pause).answer(size)
+    t.close()
+
+
 STORIES = (normal, normal_ipv6, refused, unanswered, host_unreachable, reset_before_data,
            reset_in_the_middle, client_aborts, half_close, half_closed_for_good, half_open, mid_stream,
            retransmitted_syn, retransmitted_data, fast_retransmit, out_of_order, zero_window, keep_alive,
            simultaneous_open, port_reuse, port_reuse_after_reset, congestion, udp_answer,
-           udp_port_unreachable, packet_too_big, icmp_echo, fragments, sctp, vxlan, gre)
+           udp_port_unreachable, packet_too_big, icmp_echo, fragments, sctp, vxlan, gre,
+           long_connection)
 IN_IPV6 = (normal_ipv6, packet_too_big)
 
 

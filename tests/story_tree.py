@@ -74,7 +74,7 @@ def span_lines(span, depth, spans):
         yield "%sevent %s%s" % (pad, name, ": " + facts if facts else "")
     for link in span["links"]:
         yield pad + "link to " + ("its own trace" if link["trace_id"] == span["trace_id"] else "another trace")
-    for child in sorted(spans, key=lambda s: s["start"]):
+    for child in sorted(spans, key=lambda s: (s["start"], s["end"], s["name"])):
         if child["parent_span_id"] == span["span_id"]:
             yield from span_lines(child, depth + 1, spans)
 
