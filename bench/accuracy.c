@@ -30,6 +30,8 @@ struct cell {
 	struct accuracy_result result[RUNS_MAX];
 };
 
+#define CHANGES {100, 10, 1000, 10, 100}, 5
+
 static struct cell cells[] = {
 	{"packet mode, 1/10, random order", true, false, {10}, 1, 20000, 48, {}},
 	{"packet mode, 1/10, periodic order", true, true, {10}, 1, 20000, 48, {}},
@@ -37,28 +39,14 @@ static struct cell cells[] = {
 	{"packet mode, 1/100, periodic order", true, true, {100}, 1, 200000, 32, {}},
 	{"packet mode, 1/1000, random order", true, false, {1000}, 1, 2000000, 12, {}},
 	{"packet mode, 1/1000, periodic order", true, true, {1000}, 1, 2000000, 12, {}},
-	{"packet mode, 1/100 10 1000 10 100",
-	 true,
-	 false,
-	 {100, 10, 1000, 10, 100},
-	 5,
-	 200000,
-	 12,
-	 {}},
+	{"packet mode, 1/100 10 1000 10 100", true, false, CHANGES, 200000, 16, {}},
 	{"flow mode, 1/10, random order", false, false, {10}, 1, 100000, 32, {}},
 	{"flow mode, 1/10, periodic order", false, true, {10}, 1, 100000, 32, {}},
 	{"flow mode, 1/100, random order", false, false, {100}, 1, 600000, 20, {}},
 	{"flow mode, 1/100, periodic order", false, true, {100}, 1, 600000, 20, {}},
 	{"flow mode, 1/1000, random order", false, false, {1000}, 1, 3000000, 8, {}},
 	{"flow mode, 1/1000, periodic order", false, true, {1000}, 1, 3000000, 8, {}},
-	{"flow mode, 1/100 10 1000 10 100",
-	 false,
-	 false,
-	 {100, 10, 1000, 10, 100},
-	 5,
-	 300000,
-	 16,
-	 {}},
+	{"flow mode, 1/100 10 1000 10 100", false, false, CHANGES, 300000, 32, {}},
 };
 #define CELLS (sizeof(cells) / sizeof(*cells))
 

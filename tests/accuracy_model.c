@@ -355,8 +355,7 @@ int accuracy_run(struct accuracy *a, const struct accuracy_load *load, struct ac
 	a->random = load->seed * 0xA0761D6478BD642FULL;
 	a->mask = (uint32_t)random_next(a);
 	a->begun = a->turn = a->calls = 0;
-	a->live_len =
-		load->pkts > 2000ULL * LIVE_MAX ? LIVE_MAX : 1 + (unsigned)(load->pkts / 2000);
+	a->live_len = load->pkts / 500 < LIVE_MAX ? 1 + (unsigned)(load->pkts / 500) : LIVE_MAX;
 	err = start_sampling(a, load->n[0], load->seed);
 	if (!err)
 		err = start_table(a);
