@@ -345,6 +345,7 @@ static int start_sampling(struct accuracy *a, uint64_t n, uint64_t seed)
 int accuracy_run(struct accuracy *a, const struct accuracy_load *load, struct accuracy_result *ret)
 {
 	unsigned c, i;
+	uint64_t live;
 	size_t phase;
 	int err;
 
@@ -355,7 +356,8 @@ int accuracy_run(struct accuracy *a, const struct accuracy_load *load, struct ac
 	a->random = load->seed * 0xA0761D6478BD642FULL;
 	a->mask = (uint32_t)random_next(a);
 	a->begun = a->turn = a->calls = 0;
-	a->live_len = load->pkts / 500 < LIVE_MAX ? 1 + (unsigned)(load->pkts / 500) : LIVE_MAX;
+	live = load->pkts / (load->phases > 1 ? 100 : 500); /* many are to be alive at a change */
+	a->live_len = live < LIVE_MAX ? 1 + (unsigned)live : LIVE_MAX;
 	err = start_sampling(a, load->n[0], load->seed);
 	if (!err)
 		err = start_table(a);
