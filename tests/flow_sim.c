@@ -188,14 +188,14 @@ static void sim_estimate(struct flow_estimate *e, uint64_t interval, unsigned pk
 }
 
 /* As the programs in kern/ do it, but that every packet is worth a record. */
-void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint32_t isn,
-	      unsigned pkts)
+static void sim_pass(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint32_t isn,
+		     unsigned pkts)
 {
 	struct flow_state *st = &s->states[tuple];
 	struct flow_totals *own = &st->dir[from].totals;
 	struct flow_record r = {.version = FLOW_ABI_VERSION,
 				.from = from,
-				.mono_ns = ++s->now,
+				.mono_ns = s->now,
 				.key = s->keys[tuple],
 				.tcp_flags = flags};
 	struct sim_conn *c;
@@ -246,12 +246,23 @@ void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint
 	c = sim_conn_of(s, tuple);
 	c->pkts[from] += pkts;
 	c->bytes[from] += 100 * pkts;
-	c->last_mono_ns = s->now;
+	if (c->last_mono_ns < s->now)
+		c->last_mono_ns = s->now;
 	r.kind = FLOW_RECORD_UPDATE;
 	r.info = st->info;
 	r.totals[0] = st->dir[0].totals;
 	r.totals[1] = st->dir[1].totals;
 	sim_emit(s, &r);
+}
+
+void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint32_t isn,
+	      unsigned pkts)
+{
+	uint64_t late_ns = s->late_ns;
+
+	s->now = s->now + 1 - late_ns;
+	sim_pass(s, tuple, from, flags, isn, pkts);
+	s->now += late_ns;
 }
 
 void sim_quote(struct sim *s, unsigned tuple, unsigned from, uint8_t type, uint32_t mtu)

@@ -61,6 +61,8 @@ struct sim {
 	unsigned reports_detailed;
 	uint8_t next_event; /* of the packet that is sent next: enum flow_event, and */
 	uint16_t next_event_count;
+	uint64_t late_ns; /* so much before now the next packets' clocks were read: by a CPU that
+			   * others overtook */
 	unsigned events_sent; /* in records that the table was given */
 	struct sim_note notes[SIM_NOTES];
 	unsigned notes_len;

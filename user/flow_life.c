@@ -20,7 +20,9 @@
  *
  * A flow without kernel state (map full) is the sum of its records. If the kernel has an entry for
  * it later, that one counts from zero: what was known becomes the base that its totals add to. A
- * state is told from another one by the time of its first packet.
+ * state is told from another one by the time of its first packet. Two CPUs may come to the map in
+ * another order than they read the clock: a record that seems to be of an older state is not
+ * believed, but what is in the map is there to be reported, whatever its time.
  */
 
 /* ---- deadlines ---- */
@@ -174,17 +176,13 @@ static struct flow_estimate flow_estimate(const struct flow_table *t, uint32_t i
 
 /* ---- totals of this state or another ---- */
 
-bool flow_accepts(struct flow_table *t, uint32_t i, const struct flow_info *info)
+/* Totals of another state than the known one add to what was known. */
+static void flow_change_state(struct flow_table *t, uint32_t i, const struct flow_info *info)
 {
 	struct flow *f = &t->flows[i];
-	uint64_t known = flow_state_known(t, i);
 	struct flow_estimate estimate[2] = {};
 	int d;
 
-	if (info->first_mono_ns < known)
-		return false;
-	if (info->first_mono_ns == known || info->generation > f->info.generation)
-		return info->generation >= f->info.generation;
 	for (d = 0; d < 2 && t->opts.by_packets; d++)
 		estimate[d] = flow_estimate(t, i, d);
 	flow_mark_incomplete(t, i, info->first_mono_ns, true);
@@ -192,6 +190,27 @@ bool flow_accepts(struct flow_table *t, uint32_t i, const struct flow_info *info
 	for (d = 0; d < 2; d++)
 		t->rest[i].base[d] = (struct flow_counts){f->totals[d].pkts, f->totals[d].bytes};
 	f->info.generation = info->generation;
+}
+
+bool flow_accepts(struct flow_table *t, uint32_t i, const struct flow_info *info)
+{
+	struct flow *f = &t->flows[i];
+	uint64_t known = flow_state_known(t, i);
+
+	if (info->first_mono_ns < known)
+		return false;
+	if (info->first_mono_ns == known || info->generation > f->info.generation)
+		return info->generation >= f->info.generation;
+	flow_change_state(t, i, info);
+	return true;
+}
+
+bool flow_accepts_truth(struct flow_table *t, uint32_t i, const struct flow_info *info)
+{
+	if (info->first_mono_ns >= flow_state_known(t, i))
+		return flow_accepts(t, i, info);
+	if (info->generation <= t->flows[i].info.generation)
+		flow_change_state(t, i, info);
 	return true;
 }
 
@@ -274,7 +293,7 @@ void flow_conclude(struct flow_table *t, uint32_t i, enum flow_end_reason reason
 	int err;
 
 	err = t->ops.take(t->ops.ctx, &f->key, &st);
-	if (!err && flow_accepts(t, i, &st.info)) {
+	if (!err && flow_accepts_truth(t, i, &st.info)) {
 		struct flow_totals totals[2] = {st.dir[0].totals, st.dir[1].totals};
 
 		if (st.info.generation == f->info.generation) {

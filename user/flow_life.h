@@ -80,6 +80,8 @@ uint64_t flow_state_known(const struct flow_table *t, uint32_t i);
 /* Whether totals with this @info are the flow's: of the kernel state known or of one that came
  * after it, and of the present generation or a newer one. Prepares to add to the former state's. */
 bool flow_accepts(struct flow_table *t, uint32_t i, const struct flow_info *info);
+/* The same for a state that was found in the map just now: nothing else will report it. */
+bool flow_accepts_truth(struct flow_table *t, uint32_t i, const struct flow_info *info);
 
 /* Takes in totals of the flow's generation. @is_truth: read from the map just now; otherwise they
  * may be older than what is known. What was reported is never taken back. */

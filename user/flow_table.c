@@ -107,18 +107,12 @@ static uint32_t flow_begin(struct flow_table *t, const struct flow_key *key, uin
 	return i;
 }
 
-/* Whether a record of a state that is unknown tells of one that was not reported already: then the
- * map has the state that it tells of, or for a LAST the one that follows. A first packet need not
- * be asked for, unless flows were ended before all their records were read, to make room. */
-static bool record_is_news(struct flow_table *t, const struct flow_record *r)
+/* Whether the map has the state that a record tells of, or for a LAST the one that follows. */
+static bool record_is_in_map(struct flow_table *t, const struct flow_record *r)
 {
-	bool is_first = r->totals[0].pkts + r->totals[1].pkts <= 1 && !r->info.generation &&
-			!table_is_full(t) && !t->stats.flows_evicted;
 	struct flow_state st;
 	int err;
 
-	if (r->kind == FLOW_RECORD_UPDATE && is_first)
-		return true;
 	err = t->ops.peek(t->ops.ctx, &r->key, &st);
 	if (err)
 		return err != -ENOENT;
@@ -131,11 +125,26 @@ static bool record_is_news(struct flow_table *t, const struct flow_record *r)
 	return st.info.generation > r->info.generation;
 }
 
+/* Whether a record of a state that is unknown tells of one that was not reported already. A first
+ * packet need not be asked for, unless flows were ended before all their records were read, to make
+ * room. */
+static bool record_is_news(struct flow_table *t, const struct flow_record *r)
+{
+	bool is_first = r->totals[0].pkts + r->totals[1].pkts <= 1 && !r->info.generation &&
+			!table_is_full(t) && !t->stats.flows_evicted;
+
+	return (r->kind == FLOW_RECORD_UPDATE && is_first) || record_is_in_map(t, r);
+}
+
 /* @i: the flow, or FLOW_NONE. */
 static bool record_is_usable(struct flow_table *t, uint32_t i, const struct flow_record *r)
 {
 	if (i == FLOW_NONE)
 		return record_is_news(t, r);
+	/* a flow without state: the record's may have begun by a clock that was read before */
+	if (r->info.first_mono_ns < flow_state_known(t, i) && t->flows[i].is_incomplete &&
+	    !t->rest[i].has_state)
+		return record_is_in_map(t, r) && flow_accepts_truth(t, i, &r->info);
 	if (r->info.first_mono_ns > flow_state_known(t, i) &&
 	    r->info.generation <= t->flows[i].info.generation && !record_is_news(t, r))
 		return false;
@@ -351,7 +360,7 @@ static void flow_check(struct flow_table *t, uint32_t i, uint64_t now_mono_ns)
 		flow_await_last(t, i, now_mono_ns);
 		return;
 	}
-	if (!err && flow_accepts(t, i, &st.info)) {
+	if (!err && flow_accepts_truth(t, i, &st.info)) {
 		struct flow_totals totals[2] = {st.dir[0].totals, st.dir[1].totals};
 
 		if (st.info.generation == f->info.generation)
