@@ -30,6 +30,8 @@
 #define WORKER_ADVANCE_NS 10000000 /* timers */
 #define WORKER_ADVANCE_FLOWS 2048
 #define WORKER_SPARE_FLOWS 64 /* four standard deviations of a small share */
+#define WORKER_SWEEP_FLOWS 1024 /* of the map, before the ring gets its turn */
+#define WORKER_SWEEP_REST 8 /* times as long as a sweep took */
 #define WORKER_SECOND_NS 1000000000ULL
 #define WORKER_PUBLISH_NS 50000000
 #define WORKER_ITEM_BYTES 1024 /* a span is half of it */
@@ -57,6 +59,7 @@ struct worker {
 	struct flow_log log;
 
 	uint64_t lost_seen; /* records this ring had lost at the last sweep */
+	uint64_t swept; /* flows of the map looked at, over all sweeps */
 	struct worker_stats stats;
 
 	pthread_mutex_t published_lock; /* guards the copy that others read, and what they ask */
@@ -182,24 +185,32 @@ static size_t worker_drain(struct worker *w)
 	return w->drained;
 }
 
+/* The ring fills up meanwhile: a sweep of a million flows that let it would lose what makes the next
+ * one necessary, for ever. */
 static void worker_adopt(void *ctx, const struct flow_key *key, const struct flow_state *s)
 {
 	struct worker *w = ctx;
 
 	if (((s->info.hash >> 56) * w->opts.options->workers) >> 8 == w->opts.index)
 		flow_table_adopt(w->table, key, s, w->clock.offset_ns);
+	if (++w->swept % WORKER_SWEEP_FLOWS == 0)
+		worker_drain(w);
 }
 
-/* Records were lost: flows may be in the map that nobody told us of. */
-static void worker_sweep_if_lost(struct worker *w)
+/* If records were lost, flows may be in the map that nobody told us of. Returns when to look again. */
+static uint64_t worker_sweep_if_lost(struct worker *w)
 {
+	uint64_t begun_ns = w->now_mono_ns, rest_ns;
 	struct flow_ring_stats ring;
 
 	if (probe_read_ring_stats(w->opts.probe, w->opts.index, &ring) ||
 	    ring.lost_full == w->lost_seen)
-		return;
+		return begun_ns + WORKER_SECOND_NS;
 	w->lost_seen = ring.lost_full;
 	probe_flow_each(w->opts.probe, worker_adopt, w);
+	w->now_mono_ns = clock_mono_ns();
+	rest_ns = (w->now_mono_ns - begun_ns) * WORKER_SWEEP_REST;
+	return w->now_mono_ns + (rest_ns > WORKER_SECOND_NS ? rest_ns : WORKER_SECOND_NS);
 }
 
 static void worker_publish(struct worker *w)
@@ -261,10 +272,8 @@ static void *worker_main(void *arg)
 		}
 		outbox_tick(w->spans, w->now_mono_ns);
 		outbox_tick(w->logs, w->now_mono_ns);
-		if (w->now_mono_ns >= sweep_ns) {
-			worker_sweep_if_lost(w);
-			sweep_ns = w->now_mono_ns + WORKER_SECOND_NS;
-		}
+		if (w->now_mono_ns >= sweep_ns)
+			sweep_ns = worker_sweep_if_lost(w);
 		if (w->now_mono_ns >= publish_ns) {
 			worker_publish(w);
 			publish_ns = w->now_mono_ns + WORKER_PUBLISH_NS;
