@@ -90,8 +90,8 @@ def span_of(span, resource):
         "status": span.status.code,
         "message": span.status.message,
         "events": [e.name for e in span.events],
-        "event_times": [e.time_unix_nano for e in span.events],
         "event_attributes": [attributes_of(e.attributes) for e in span.events],
+        "event_times": [e.time_unix_nano for e in span.events],
         "links": [link_of(link) for link in span.links],
         "resource": resource,
     }

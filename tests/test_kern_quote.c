@@ -485,7 +485,8 @@ static void test_kern_quote_sctp_begins_and_ends(void **state)
 	}
 }
 
-int main(void)
+/* With a pattern for names, only those. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kern_quote_tells_of_the_quoted_flow),
@@ -502,5 +503,7 @@ int main(void)
 		cmocka_unit_test(test_kern_quote_sctp_begins_and_ends),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,14 @@ check_programs_end() {
 		cat "$dir"/test_kern_packet.{out,err} | grep -A 3 -m 5 ERROR
 	)"
 	say "the same in packet mode"
+	for test in test_kern_filter_beside test_kern_quote_stays_in; do
+		spawn "$test" a "$build/tests/$(cut -d_ -f1-3 <<<"$test")" "$test*"
+		wait_exit "$test" 200
+		[ "$status" = 0 ] || fail "$test: exit code $status: $(
+			cat "$dir/$test".{out,err} | grep -A 3 -m 5 ERROR
+		)"
+	done
+	say "with tunnels opened, trace links and a filter, too"
 	wait_for 20 "no program of ringspan's in the kernel" programs_are_gone
 }
 
@@ -151,7 +159,9 @@ need xdp-loader ping tc
 say "kernel $(uname -r)"
 network_make
 check_programs_start
-check_alone native --xdp-mode native --xdp-attach link
-check_alone tc --xdp-mode tc --filter 'icmp and net 10.77.1.0/24 and not port 80'
+# all that makes the programs larger, in both sampling modes
+pings_only='icmp and net 10.77.1.0/24 and not port 80'
+check_alone native --xdp-mode native --xdp-attach link --filter "$pings_only" --decap --sample-mode packet
+check_alone tc --xdp-mode tc --filter "$pings_only" --decap
 check_shared
 check_programs_end
