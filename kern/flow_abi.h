@@ -193,10 +193,10 @@ struct flow_tcp {
 		      * have followed it */
 	__u32 srtt_us; /* smoothed time from a segment to its echo: the round trip between here and
 			* the receiver; 0: not known */
-	__u32 hole_seq; /* start of the newest piece that was jumped over */
+	__u32 hole_seq; /* start of the piece that was jumped over, see kern/tcp.bpf.h */
 	__u16 hole_time; /* when that was, monotonic 64 us, wraps */
 	__u16 retransmits; /* segments with nothing new in them */
-	__u16 out_of_order; /* segments that filled a hole within a round trip */
+	__u16 out_of_order; /* segments that filled a hole within half a round trip */
 	__u16 zero_windows; /* segments that advertised no room */
 };
 

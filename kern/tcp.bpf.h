@@ -4,10 +4,15 @@
  * for more, and after which time their echo came back.
  *
  * What a direction sent is known by the highest sequence number alone. A segment with nothing
- * beyond it was there before, or is late: late by less than a round trip since a piece was jumped
- * over, it was overtaken on its way; later, its sender found it lost. Neither is a keep-alive, nor
- * the probe of a closed window, which repeats one octet. (Where tshark differs: a segment that
- * repeats some and brings some new is new here; two acknowledgements make no lost segment here.)
+ * beyond it was there before, or is late: late by less than half a round trip since a piece was
+ * jumped over, it was overtaken on its way; later, its sender found it lost, which takes a whole
+ * one. Neither is a keep-alive, nor the probe of a closed window, which repeats one octet.
+ *
+ * Of the pieces that were jumped over, the oldest one that is young is remembered: what fills it
+ * makes the next one the oldest, and young again. So a row of overtaken segments without a known
+ * round trip may be cut short, and a doubled segment behind such a piece be taken for an overtaken
+ * one. (Where tests/kern_tcp_tshark.sh found tshark wrong: it goes by the time since the highest
+ * segment, so it takes a segment sent again soon after others for an overtaken one.)
  *
  * The round trip comes from timestamps (RFC 7323): of each value that a direction sends only the
  * first segment is timed, since an echo is that of the first.
@@ -23,7 +28,7 @@
 #include "kern/parse.bpf.h"
 
 #define TCP_FAR (1u << 30) /* the largest window: what is further off belongs elsewhere */
-#define TCP_ROUND_TRIP_US 3000 /* while not known */
+#define TCP_HALF_TRIP_US 3000 /* while not known */
 #define TCP_SAMPLE_MAX_US 60000000
 #define TCP_COUNT_MAX 65535
 #define TCP_STAMP_LAYOUT bpf_htonl(0x0101080a) /* no-operation twice, then the timestamps */
@@ -110,19 +115,16 @@ static __always_inline __u32 tcp_count(__u16 *number, __u32 pkts, enum flow_even
 
 /* ---- sequence numbers ---- */
 
-/* Whether a segment that lies before the highest number seen is in what was jumped over, and not
- * later than a round trip after that. */
-static __always_inline bool tcp_fills_hole(const struct flow_tcp *own, const struct flow_tcp *other,
-					   __u32 seq, __u32 now_us)
+/* Whether what was jumped over is younger than half a round trip. */
+static __always_inline bool tcp_hole_is_young(const struct flow_tcp *own,
+					      const struct flow_tcp *other, __u32 now_us)
 {
-	__u32 limit_us = own->srtt_us + other->srtt_us, age;
+	__u32 limit_us = (own->srtt_us + other->srtt_us) / 2;
+	__u16 age = (now_us >> 6) - own->hole_time;
 
-	if (!own->hole_seq || (__s32)(seq - own->hole_seq) < 0)
-		return false;
-	if ((!own->srtt_us || !other->srtt_us) && limit_us < TCP_ROUND_TRIP_US)
-		limit_us = TCP_ROUND_TRIP_US; /* what is known is one side of it */
-	age = (__u16)((now_us >> 6) - own->hole_time);
-	return age <= limit_us >> 6;
+	if ((!own->srtt_us || !other->srtt_us) && limit_us < TCP_HALF_TRIP_US)
+		limit_us = TCP_HALF_TRIP_US; /* what is known is one side of it */
+	return own->hole_seq && age <= limit_us >> 6;
 }
 
 /* A segment with nothing new in it. */
@@ -134,10 +136,14 @@ static __always_inline __u32 tcp_account_old(struct flow_dir *d, const struct fl
 
 	if (!(seg->flags & FLOW_TCP_FIN) && seg->payload <= 1 && seg->seq == d->next_seq - 1)
 		return event; /* keep-alive, or another probe of a closed window */
-	if (!tcp_fills_hole(own, other, seg->seq, now_us))
+	/* what ends the row overtook others; one octet before a hole may be a window probe's */
+	if (end == d->next_seq || (__s32)(seg->seq - own->hole_seq) < -1 ||
+	    !tcp_hole_is_young(own, other, now_us))
 		return tcp_count(&own->retransmits, pkts, FLOW_EVENT_RETRANSMISSION, event);
-	if (seg->seq == own->hole_seq)
-		own->hole_seq = end;
+	if ((__s32)(seg->seq - own->hole_seq) <= 0) {
+		own->hole_seq = end; /* holes behind it are younger */
+		own->hole_time = now_us >> 6;
+	}
 	return tcp_count(&own->out_of_order, pkts, FLOW_EVENT_OUT_OF_ORDER, event);
 }
 
@@ -177,7 +183,7 @@ static __always_inline __u32 tcp_account_seq(struct flow_dir *d, const struct fl
 	} else if (ahead + TCP_FAR > 2 * TCP_FAR) {
 		d->next_seq = end;
 	} else if ((__s32)(end - d->next_seq) > 0) {
-		if ((__s32)ahead > 0) {
+		if ((__s32)ahead > 0 && !tcp_hole_is_young(own, other, now_us)) {
 			own->hole_seq = d->next_seq;
 			own->hole_time = now_us >> 6;
 		}

@@ -175,6 +175,69 @@ static void test_kern_tcp_tells_late_from_lost(void **state)
 	assert_counts(2, 2);
 }
 
+/* So that a busy machine does not come between: the map is written. */
+static void know_round_trip(uint32_t us)
+{
+	int fd = bpf_map__fd(k->skel->maps.flow_states);
+	struct flow_state st;
+
+	dir(A_TO_B);
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &st), 0);
+	st.dir[A_TO_B].detail.tcp.srtt_us = st.dir[B_TO_A].detail.tcp.srtt_us = us / 2;
+	assert_int_equal(bpf_map_update_elem(fd, &key, &st, BPF_EXIST), 0);
+}
+
+/* 2 4 1 3, and then another row: both holes are filled, and are so within half a round trip. */
+static void test_kern_tcp_follows_holes_as_they_fill(void **state)
+{
+	(void)state;
+	data(900, 100);
+	know_round_trip(2000000);
+	data(1100, 100);
+	data(1300, 100);
+	data(1000, 100);
+	data(1200, 100);
+	assert_counts(0, 2);
+	assert_int_equal(dir(A_TO_B).detail.tcp.hole_seq, 1100);
+	data(1000, 100); /* the hole is behind it: not overtaken, but sent again */
+	data(1300, 100); /* ends the row: nothing overtook it */
+	assert_counts(2, 2);
+	data(1400, 1); /* asks a closed window; its octet comes again with what was overtaken */
+	data(1500, 100);
+	data(1400, 100);
+	assert_counts(2, 3);
+}
+
+static void test_kern_tcp_takes_half_a_round_trip(void **state)
+{
+	(void)state;
+	data(1, 10);
+	know_round_trip(400000);
+	data(41, 10);
+	pass_us(20000); /* more than where nothing is known */
+	data(31, 5);
+	assert_counts(0, 1);
+	pass_us(110000);
+	data(61, 10); /* young still: the clock of the first hole goes on */
+	pass_us(110000);
+	data(51, 10);
+	data(21, 5);
+	assert_counts(2, 1);
+}
+
+static void test_kern_tcp_knows_a_simultaneous_open(void **state)
+{
+	(void)state;
+	sent((struct seg){.flags = FLOW_TCP_SYN, .seq = 1000});
+	sent((struct seg){.is_reply = true, .flags = FLOW_TCP_SYN, .seq = 5000});
+	sent((struct seg){.flags = FLOW_TCP_SYN | FLOW_TCP_ACK, .seq = 1000});
+	assert_counts(0, 0);
+	sent((struct seg){.flags = FLOW_TCP_SYN | FLOW_TCP_ACK, .seq = 1000});
+	assert_counts(1, 0);
+	sent((struct seg){.flags = FLOW_TCP_SYN, .seq = 1000});
+	assert_counts(2, 0);
+}
+
 static void test_kern_tcp_knows_keep_alives_and_probes(void **state)
 {
 	(void)state;
@@ -244,6 +307,139 @@ static void test_kern_tcp_times_echoes(void **state)
 	assert_int_equal(dir(A_TO_B).detail.tcp.srtt_us, first);
 }
 
+static void test_kern_tcp_takes_no_echo_twice_and_none_late(void **state)
+{
+	uint32_t first;
+
+	(void)state;
+	data(1, 10);
+	round_trip(false, 20, 20, 3000);
+	first = dir(A_TO_B).detail.tcp.srtt_us;
+	assert_in_range(first, 3000, 200000);
+	/* 40 goes while 30 is awaited: when its turn comes it is not the first one of its value */
+	sent((struct seg){.seq = 30, .payload = 10, .val = 30, .ecr = 5});
+	sent((struct seg){.seq = 40, .payload = 10, .val = 40, .ecr = 5});
+	sent((struct seg){.is_reply = true, .seq = 7, .val = 9, .ecr = 30});
+	first = dir(A_TO_B).detail.tcp.srtt_us;
+	pass_us(3000);
+	sent((struct seg){.seq = 50, .payload = 10, .val = 40, .ecr = 5});
+	sent((struct seg){.is_reply = true, .seq = 7, .val = 9, .ecr = 40});
+	assert_int_equal(dir(A_TO_B).detail.tcp.srtt_us, first);
+	assert_int_equal(dir(A_TO_B).detail.tcp.ts_us, 0);
+	/* an older one is not the first of its value either */
+	sent((struct seg){.seq = 60, .payload = 10, .val = 35, .ecr = 5});
+	assert_int_equal(dir(A_TO_B).detail.tcp.ts_us, 0);
+	sent((struct seg){.is_reply = true, .seq = 7, .val = 9, .ecr = 35});
+	assert_int_equal(dir(A_TO_B).detail.tcp.srtt_us, first);
+	/* without ACK the echo means nothing */
+	sent((struct seg){.seq = 70, .payload = 10, .val = 70, .ecr = 5});
+	sent((struct seg){.is_reply = true, .flags = FLOW_TCP_PSH, .seq = 7, .val = 9, .ecr = 70});
+	assert_true(dir(A_TO_B).detail.tcp.ts_us > 1);
+}
+
+/* The map is written so that a segment was sent @s ago. */
+static void wait_began(uint32_t s)
+{
+	int fd = bpf_map__fd(k->skel->maps.flow_states);
+	struct flow_state st;
+
+	dir(A_TO_B);
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &st), 0);
+	st.dir[A_TO_B].detail.tcp.ts_us = (uint32_t)(now_us() - s * 1000000ULL) & ~1u;
+	assert_int_equal(bpf_map_update_elem(fd, &key, &st, BPF_EXIST), 0);
+}
+
+static void test_kern_tcp_rejects_a_round_trip_of_a_minute(void **state)
+{
+	(void)state;
+	data(1, 10);
+	sent((struct seg){.seq = 20, .payload = 10, .val = 20, .ecr = 5});
+	wait_began(61);
+	sent((struct seg){.is_reply = true, .seq = 7, .val = 9, .ecr = 20});
+	assert_int_equal(dir(A_TO_B).detail.tcp.srtt_us, 0);
+	assert_int_equal(dir(A_TO_B).detail.tcp.ts_us, 0);
+	sent((struct seg){.seq = 30, .payload = 10, .val = 30, .ecr = 5});
+	wait_began(50);
+	sent((struct seg){.is_reply = true, .seq = 7, .val = 9, .ecr = 30});
+	assert_in_range(dir(A_TO_B).detail.tcp.srtt_us, 50000000, 60000000);
+	/* one that is never echoed is awaited for a minute */
+	sent((struct seg){.seq = 40, .payload = 10, .val = 40, .ecr = 5});
+	wait_began(61);
+	sent((struct seg){.seq = 50, .payload = 10, .val = 50, .ecr = 5});
+	assert_int_equal(dir(A_TO_B).detail.tcp.ts_val, 50);
+}
+
+static void test_kern_tcp_sees_congestion_of_any_protocol(void **state)
+{
+	static const uint8_t ecn[] = {0, 1, 2, 3};
+	uint32_t want = 0, flags;
+	struct frame f;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 2 * sizeof(ecn); i++) {
+		if (i == sizeof(ecn)) { /* then IPv6, by XDP, in a flow of its own */
+			kern_close(k);
+			k = kern_open((struct kern_opts){});
+			want = 0;
+		}
+		frame_make(&f, i < sizeof(ecn) ? FRAME_IPV4_UDP : FRAME_IPV6_UDP);
+		f.data[f.l3 + 1] |= (uint8_t)(ecn[i % 4] << (i < sizeof(ecn) ? 0 : 4));
+		if (i < sizeof(ecn))
+			kern_tc(k->skel->progs.ringspan_tc_rx, &f, NULL);
+		else
+			kern_xdp(k, &f, 1);
+		want |= ecn[i % 4] == 3 ? FLOW_SAW_CE : ecn[i % 4] ? FLOW_SAW_ECT : 0;
+		flags = dir(0).totals.flags | dir(1).totals.flags;
+		assert_int_equal(flags & (FLOW_SAW_ECT | FLOW_SAW_CE), want);
+		assert_int_equal(dir(0).detail.tcp.retransmits, 0);
+	}
+}
+
+static void test_kern_tcp_is_the_same_in_xdp(void **state)
+{
+	struct frame f;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		make(&f,
+		     (struct seg){.is_v6 = i & 1, .is_tagged = i & 2, .seq = 1000, .payload = 9});
+		kern_xdp(k, &f, 1);
+		make(&f, (struct seg){.is_v6 = i & 1,
+				      .is_tagged = i & 2,
+				      .seq = 1000,
+				      .payload = 9,
+				      .is_closed = true});
+		kern_xdp(k, &f, 3);
+		assert_int_equal(dir(A_TO_B).detail.tcp.retransmits, 3);
+		assert_int_equal(dir(A_TO_B).detail.tcp.zero_windows, 3);
+		assert_int_equal(dir(A_TO_B).next_seq, 1009);
+		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(k->skel->maps.flow_states), &key),
+				 0);
+	}
+}
+
+/* Whatever part of a stamped segment is there: nothing is concluded from less than it says. */
+static void test_kern_tcp_takes_no_part_for_the_whole(void **state)
+{
+	struct frame f;
+	size_t len;
+
+	(void)state;
+	data(1000, 100);
+	make(&f, (struct seg){.seq = 5000, .payload = 40, .val = 77, .ecr = 5, .is_closed = true});
+	for (len = f.len; len-- > 14;) {
+		f.len = len;
+		kern_try_tc(k->skel->progs.ringspan_tc_rx, &f, NULL);
+		kern_xdp(k, &f, 1);
+	}
+	assert_counts(0, 0);
+	assert_int_equal(dir(A_TO_B).next_seq, 1100);
+	assert_int_equal(dir(A_TO_B).detail.tcp.zero_windows, 0);
+	assert_int_equal(dir(A_TO_B).detail.tcp.ts_val, 0);
+}
+
 static void test_kern_tcp_reads_ipv6_and_tags(void **state)
 {
 	(void)state;
@@ -280,6 +476,8 @@ static void test_kern_tcp_follows_the_next_connection(void **state)
 	data(1001, 100);
 	data(1001, 100);
 	sent((struct seg){.flags = FLOW_TCP_SYN, .seq = 77000}); /* it lives: forged */
+	data(1051, 50); /* where the numbers are is not known, nor whether this came again */
+	assert_counts(1, 0);
 	data(1101, 100);
 	assert_counts(1, 0);
 	assert_int_equal(dir(A_TO_B).next_seq, 1201);
@@ -316,11 +514,24 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_kern_tcp_##name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(counts_what_comes_again),	    TEST(tells_late_from_lost),
-		TEST(knows_keep_alives_and_probes), TEST(counts_trains_and_stops_at_the_end),
-		TEST(counts_closed_windows),	    TEST(times_echoes),
-		TEST(reads_ipv6_and_tags),	    TEST(concludes_nothing_from_contradictions),
-		TEST(follows_the_next_connection),  TEST(tells_events_at_powers_of_two),
+		TEST(counts_what_comes_again),
+		TEST(tells_late_from_lost),
+		TEST(knows_keep_alives_and_probes),
+		TEST(counts_trains_and_stops_at_the_end),
+		TEST(counts_closed_windows),
+		TEST(times_echoes),
+		TEST(reads_ipv6_and_tags),
+		TEST(concludes_nothing_from_contradictions),
+		TEST(follows_the_next_connection),
+		TEST(tells_events_at_powers_of_two),
+		TEST(follows_holes_as_they_fill),
+		TEST(takes_half_a_round_trip),
+		TEST(knows_a_simultaneous_open),
+		TEST(takes_no_echo_twice_and_none_late),
+		TEST(rejects_a_round_trip_of_a_minute),
+		TEST(sees_congestion_of_any_protocol),
+		TEST(is_the_same_in_xdp),
+		TEST(takes_no_part_for_the_whole),
 	};
 
 	if (geteuid() != 0) {
