@@ -81,7 +81,7 @@ static void bench_case(const char *name, struct flow_bpf *ours, struct bare_bpf 
 }
 
 /* The programs with a filter; NULL: none. Returns NULL if they are refused. */
-static struct flow_bpf *bench_load(const char *filter, bool by_packets, int ring)
+static struct flow_bpf *bench_load(const char *filter, bool by_packets, bool decap, int ring)
 {
 	struct flow_bpf *ours = flow_bpf__open();
 	struct filter_program program = {.len = 0};
@@ -93,6 +93,7 @@ static struct flow_bpf *bench_load(const char *filter, bool by_packets, int ring
 	memcpy((void *)&ours->rodata->filter, &program, sizeof(program));
 	bpf_map__set_max_entries(ours->maps.flow_states, 65536);
 	ours->rodata->sample_packets = by_packets;
+	ours->rodata->decap = decap;
 	if (flow_bpf__load(ours) ||
 	    bpf_map_update_elem(bpf_map__fd(ours->maps.flow_rings), &zero, &ring, BPF_ANY))
 		goto fail;
@@ -124,7 +125,7 @@ static int bench_filters(struct bare_bpf *bare, int ring, const struct frame *tc
 	size_t i;
 
 	for (i = 0; i < sizeof(filters) / sizeof(*filters); i++) {
-		ours = bench_load(filters[i].filter, false, ring);
+		ours = bench_load(filters[i].filter, false, false, ring);
 		if (!ours)
 			return -1;
 		snprintf(name, sizeof(name), "%s, IPv4 TCP", filters[i].name);
@@ -136,11 +137,34 @@ static int bench_filters(struct bare_bpf *bare, int ring, const struct frame *tc
 	return 0;
 }
 
+/* What looking for tunnels costs packets that are none, and those that are. */
+static int bench_tunnels(struct bare_bpf *bare, int ring, const struct frame *tcp4)
+{
+	struct flow_bpf *ours = bench_load(NULL, false, true, ring);
+	static struct frame vxlan, icmp;
+
+	if (!ours)
+		return -1;
+	frame_begin(&vxlan, 0x0800);
+	frame_ipv4(&vxlan, "192.0.2.1", "192.0.2.2", 17, 0, 0);
+	frame_udp(&vxlan, 50000, 4789, 8 + tcp4->len);
+	memcpy(vxlan.data + vxlan.len - tcp4->len - 8, "\x08\0\0\0\0\0\x07\0", 8);
+	memcpy(vxlan.data + vxlan.len - tcp4->len, tcp4->data, tcp4->len);
+	frame_make(&icmp, FRAME_IPV4_ICMP_ECHO);
+	bench_case("decap, not kept, IPv4 TCP", ours, bare, FLOW_R_MASK, tcp4);
+	bench_case("decap, not kept, VXLAN", ours, bare, FLOW_R_MASK, &vxlan);
+	bench_case("decap, kept, IPv4 TCP", ours, bare, 0, tcp4);
+	bench_case("decap, kept, VXLAN", ours, bare, 0, &vxlan);
+	bench_case("not kept, ICMP echo", ours, bare, FLOW_R_MASK, &icmp);
+	flow_bpf__destroy(ours);
+	return 0;
+}
+
 int main(void)
 {
 	int ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "bench_ring", 0, 0, 16 << 20, NULL);
-	struct flow_bpf *ours = bench_load(NULL, false, ring);
-	struct flow_bpf *packets = bench_load(NULL, true, ring);
+	struct flow_bpf *ours = bench_load(NULL, false, false, ring);
+	struct flow_bpf *packets = bench_load(NULL, true, false, ring);
 	struct bare_bpf *bare = bare_bpf__open_and_load();
 	static struct frame ipv4, ipv6, tagged, tcp4, tcp6, stamped, syn;
 
@@ -174,7 +198,7 @@ int main(void)
 	bench_case("packet mode 1/1, IPv4", packets, bare, 1, &ipv4);
 	bench_case("packet mode 1/100, IPv6", packets, bare, 100, &ipv6);
 	flow_bpf__destroy(packets);
-	if (bench_filters(bare, ring, &tcp4, &tcp6))
+	if (bench_tunnels(bare, ring, &tcp4) || bench_filters(bare, ring, &tcp4, &tcp6))
 		goto fail;
 	flow_bpf__destroy(ours);
 	bare_bpf__destroy(bare);

@@ -269,6 +269,11 @@ static void test_kern_quote_cut_or_no_error_is_none(void **state)
 	quote_frame(&error, &udp, 3, 3, 28);
 	error.data[14 + 20 + 8] = 0x44; /* the quoted header is shorter than one can be */
 	assert_null(quote_run(k, &error, 0));
+	frame_begin(&udp, 0x0800);
+	frame_ipv4(&udp, HERE, THERE, IPPROTO_UDP, 0, 0);
+	frame_udp(&udp, 10 << 8 | 1, 9, 32); /* the ports that its last address would be */
+	kern_xdp(k, &udp, 1);
+	assert_null(quote_run(k, &error, 0));
 	error.data[14 + 20 + 8] = 0x65; /* nor of that version */
 	assert_null(quote_run(k, &error, 0));
 	quote_frame(&error, &udp, 3, 3, 28);
