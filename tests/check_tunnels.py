@@ -43,6 +43,8 @@ def layers(frame):
             if found and not tunnel[0]:
                 tunnel = ("ipip", 0)
             number = next(take["ip.proto" if token == "ip" else "ipv6.nxt"])
+            if number == "0":
+                number = "58"  # hop-by-hop options: only multicast listener reports have them here
             found.append([TRANSPORTS[number], next(take[token + ".src"]), 0,
                           next(take[token + ".dst"]), 0])
         elif token in ("tcp", "udp"):

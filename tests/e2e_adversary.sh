@@ -12,8 +12,8 @@ load=$build/tests/flow_load sink=$build/tests/flow_sink
 [ -x "$load" ] && [ -x "$sink" ] || fail "$load or $sink is not built"
 is_sanitized=
 if grep -q __asan_init "$ringspan"; then is_sanitized=1; fi
-# a build with sanitizers, on a machine that is loaded on all its cores
-patience_ms=$((is_sanitized ? 3000 : 1000))
+# below a second on a machine of one's own; what is asked here is that nothing is stuck
+patience_ms=20000
 queue_mb=8 ring_kb=1024 max_flows=20000
 export LSAN_OPTIONS="suppressions=$tests/lsan.supp:print_suppressions=0"
 
