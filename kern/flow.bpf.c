@@ -305,7 +305,9 @@ static __always_inline struct pkt flow_inner(const struct headers_copy *copy, co
 
 	if (decap && copy->is_tunnel) {
 		in = copy->inner;
-		in.l3 &= PKT_HEADERS_MAX - 1; /* as it is, but the verifier does not know */
+		/* as they are, but the verifier does not know */
+		in.l3 &= PKT_HEADERS_MAX - 1;
+		in.l4 &= PKT_HEADERS_MAX - 1;
 	}
 	return in;
 }

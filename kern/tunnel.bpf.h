@@ -76,12 +76,27 @@ static __always_inline __u32 tunnel_end(const struct pkt *p)
 	return p->ip_end == p->l3 ? PKT_LENGTH_UNKNOWN : p->ip_end;
 }
 
+/* The header of @size bytes at @off; NULL: it is not there. The mask is for verifiers before 6.12,
+ * which lose what the comparison said. */
+static __always_inline void *tunnel_at(const struct pkt_buff *b, __u32 off, __u32 size)
+{
+	__u64 at = off;
+	void *header;
+
+	if (off >= PKT_HEADERS_MAX)
+		return NULL;
+	barrier_var(at);
+	at &= PKT_HEADERS_MAX - 1;
+	header = b->data + at;
+	return header + size > b->end ? NULL : header;
+}
+
 static __always_inline bool tunnel_open_udp(const struct pkt_buff *b, struct tunnel_walk *w)
 {
-	struct tunnel_udp *t = b->data + w->off;
+	struct tunnel_udp *t = tunnel_at(b, w->off, sizeof(*t));
 	__u32 len;
 
-	if ((void *)(t + 1) > b->end)
+	if (!t)
 		return false;
 	len = bpf_ntohs(t->len);
 	if (len < sizeof(*t) || w->off + len > w->end)
@@ -102,11 +117,11 @@ static __always_inline bool tunnel_open_udp(const struct pkt_buff *b, struct tun
 
 static __always_inline bool tunnel_open_gre(const struct pkt_buff *b, struct tunnel_walk *w)
 {
-	struct tunnel_gre *gre = b->data + w->off;
+	struct tunnel_gre *gre = tunnel_at(b, w->off, sizeof(*gre));
 	__be32 *key;
 	__u32 flags;
 
-	if ((void *)(gre + 1) > b->end)
+	if (!gre)
 		return false;
 	flags = bpf_ntohs(gre->flags);
 	if (flags & TUNNEL_GRE_STRANGE)
@@ -117,8 +132,8 @@ static __always_inline bool tunnel_open_gre(const struct pkt_buff *b, struct tun
 	if (flags & TUNNEL_GRE_CHECKSUM)
 		w->off += 4;
 	if (flags & TUNNEL_GRE_KEY) {
-		key = b->data + w->off;
-		if ((void *)(key + 1) > b->end)
+		key = tunnel_at(b, w->off, sizeof(*key));
+		if (!key)
 			return false;
 		w->id = bpf_ntohl(*key);
 		w->off += sizeof(*key);
@@ -131,11 +146,11 @@ static __always_inline bool tunnel_open_gre(const struct pkt_buff *b, struct tun
 /* From an inner Ethernet header to what it carries. */
 static __always_inline bool tunnel_open_ethernet(const struct pkt_buff *b, struct tunnel_walk *w)
 {
-	struct ethhdr *eth = b->data + w->off;
+	struct ethhdr *eth = tunnel_at(b, w->off, sizeof(*eth));
 	struct pkt_vlan *tag;
 	int i;
 
-	if ((void *)(eth + 1) > b->end)
+	if (!eth)
 		return false;
 	w->type = eth->h_proto;
 	w->off += sizeof(*eth);
@@ -143,8 +158,8 @@ static __always_inline bool tunnel_open_ethernet(const struct pkt_buff *b, struc
 	for (i = 0; i < 2; i++) {
 		if (!pkt_is_vlan(w->type))
 			break;
-		tag = b->data + w->off;
-		if ((void *)(tag + 1) > b->end)
+		tag = tunnel_at(b, w->off, sizeof(*tag));
+		if (!tag)
 			return false;
 		w->type = tag->type;
 		w->off += sizeof(*tag);
@@ -176,8 +191,6 @@ static __always_inline bool tunnel_find(const struct pkt_buff *b, __u32 l4, __u3
 	struct tunnel_walk w = {.off = l4, .end = end, .kind = FLOW_TUNNEL_IPIP};
 	struct pkt in = {.ip_end = PKT_LENGTH_UNKNOWN};
 
-	if (w.off >= PKT_HEADERS_MAX)
-		return false;
 	if (proto == IPPROTO_UDP) {
 		if (!tunnel_open_udp(b, &w))
 			return false;
@@ -187,18 +200,16 @@ static __always_inline bool tunnel_find(const struct pkt_buff *b, __u32 l4, __u3
 	} else {
 		w.type = bpf_htons(proto == IPPROTO_IPV6 ? ETH_P_IPV6 : ETH_P_IP);
 	}
-	if (w.off >= PKT_HEADERS_MAX)
-		return false;
 	if (w.type == bpf_htons(TUNNEL_ETHERNET) && !tunnel_open_ethernet(b, &w))
 		return false;
 	if (w.off >= PKT_HEADERS_MAX)
 		return false;
-	in.l3 = w.off;
+	in.l3 = w.off & (PKT_HEADERS_MAX - 1);
 	if (w.type == bpf_htons(ETH_P_IP))
 		pkt_parse_ipv4(b, &in);
 	else if (w.type == bpf_htons(ETH_P_IPV6))
 		pkt_parse_ipv6(b, &in);
-	if (!in.is_flow || !tunnel_fits(&in, w.end))
+	if (!in.is_flow || in.l4 >= PKT_HEADERS_MAX || !tunnel_fits(&in, w.end))
 		return false;
 	in.tunnel = w.kind;
 	in.tunnel_id = w.id;
