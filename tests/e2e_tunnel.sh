@@ -92,7 +92,7 @@ is_quiet() { # all connections are closed and all that was sent has arrived
 	done
 	local before
 	before=$(ip -n r -s link show vc | cksum)
-	tick 0.3
+	tick "${1:-0.3}"
 	[ "$before" = "$(ip -n r -s link show vc | cksum)" ]
 }
 
@@ -135,6 +135,8 @@ round() { # inner|outer OPTION…
 }
 
 network_make
+# addresses that are new are reported to multicast routers, again within seconds
+wait_for 60 "hosts that have said who they are" is_quiet 4
 least=3
 [ -e /dev/net/tun ] || least=1
 round inner --decap
