@@ -15,8 +15,8 @@ import sys
 
 import otlp_read
 
-FIELDS = ("frame.len eth.src frame.protocols ip.src ip.dst ip.proto ipv6.src ipv6.dst ipv6.nxt tcp.srcport"
-          " tcp.dstport udp.srcport udp.dstport icmp.type icmpv6.type vxlan.vni geneve.vni gre.key").split()
+FIELDS = ("frame.len eth.src frame.protocols ip.src ip.dst ip.proto ipv6.src ipv6.dst ipv6.nxt"
+          " ipv6.hopopts.nxt tcp.srcport tcp.dstport udp.srcport udp.dstport icmp.type icmpv6.type vxlan.vni geneve.vni gre.key").split()
 TRANSPORTS = {"1": "icmp", "4": "ipip", "6": "tcp", "17": "udp", "41": "ipv6", "47": "gre", "58": "icmpv6"}
 
 
@@ -43,8 +43,8 @@ def layers(frame):
             if found and not tunnel[0]:
                 tunnel = ("ipip", 0)
             number = next(take["ip.proto" if token == "ip" else "ipv6.nxt"])
-            if number == "0":
-                number = "58"  # hop-by-hop options: only multicast listener reports have them here
+            if number == "0":  # multicast listener reports
+                number = next(take["ipv6.hopopts.nxt"])
             found.append([TRANSPORTS[number], next(take[token + ".src"]), 0,
                           next(take[token + ".dst"]), 0])
         elif token in ("tcp", "udp"):
