@@ -17,11 +17,6 @@ static const char *const sorts[] = {"packets", "bytes", "age"};
 
 _Static_assert(CONTROL_WHY_CAP >= OPTIONS_WHY_CAP, "reasons are passed on");
 
-const char *control_verb_name(enum control_verb v)
-{
-	return verbs[v];
-}
-
 __attribute__((format(printf, 2, 3))) static int refuse(char why[CONTROL_WHY_CAP], const char *fmt,
 							...)
 {

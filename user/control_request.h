@@ -42,8 +42,6 @@ struct control_request {
 	struct control_filter filter;
 };
 
-const char *control_verb_name(enum control_verb v);
-
 /* @len bytes of anything. 0, or -EINVAL and @why is a line for the one who asked. */
 int control_request_parse(struct control_request *ret, const char *text, size_t len,
 			  char why[CONTROL_WHY_CAP]);

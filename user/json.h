@@ -14,12 +14,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define JSON_DEPTH_MAX 31
-
 struct json {
 	FILE *out; /* borrowed */
 	unsigned depth;
-	uint32_t has_items; /* a bit for each depth */
+	uint32_t has_items; /* a bit for each depth, of which there are at most 31 */
 	uint32_t is_array; /* the same */
 };
 
