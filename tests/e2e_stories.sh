@@ -46,12 +46,12 @@ finish_once() { # SIDE
 tell() { # SUFFIX CAPTURES OPTION…
 	local suffix=$1 captures=$2 try side late
 	shift 2
-	for try in 1 2 3 4; do
+	for try in 1 2 3 4 5 6; do
 		late=0
 		for side in client server; do play_once "$side" "$captures" "$@"; done
 		for side in client server; do finish_once "$side"; done
 		[ "$late" = 1 ] || break
-		[ "$try" != 4 ] || fail "four times too slow to send what is to be seen"
+		[ "$try" != 6 ] || fail "six times too slow to send what is to be seen"
 	done
 	# shellcheck disable=SC2086
 	"$py" "$tests/story_tree.py" ${STORIES_UPDATE:+--update} "$tests/stories" "$suffix" \

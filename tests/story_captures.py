@@ -212,7 +212,9 @@ def retransmitted_data(s):
 
 
 def fast_retransmit(s):
-    """A segment lost before us: three acknowledgements ask for it, and it comes a round trip later."""
+    """A segment lost before us: three acknowledgements ask for it, and it comes a round trip later; plus
+    what the server takes to answer, else tshark, which compares with the handshake's round trip, could
+    hold it for one that was overtaken."""
     t = s.tcp().shake().ask()
     t.put(1, "A", 1000, after=TO_SERVER)
     hole = t.lost(1, 1000)
@@ -220,7 +222,7 @@ def fast_retransmit(s):
         t.put(1, "A", 1000, after=1)
     for _ in range(4):
         t.put(0, "A", after=TO_CLIENT if not _ else 1)
-    t.put(1, "A", 1000, after=TO_SERVER, seq=hole)
+    t.put(1, "A", 1000, after=TO_SERVER + 15, seq=hole)
     t.seen[0] = t.next[1]
     t.put(0, "A", after=TO_CLIENT)
     t.close()
