@@ -99,14 +99,25 @@ is_quiet() { # all connections are closed and all that was sent has arrived
 	[ "$before" = "$(ip -n r -s link show vc | cksum)" ]
 }
 
+crossed() { # vc, both ways: what tcpdump there has to see
+	ip -n r -s -j link show dev vc | "$py" -c 'import json,sys
+stats = json.load(sys.stdin)[0]["stats64"]
+print(stats["rx"]["packets"] + stats["tx"]["packets"])'
+}
+
+has_packets() { # CAPTURE COUNT
+	[ "$(tcpdump -n -r "$1" 2>/dev/null | wc -l)" -ge "$2" ]
+}
+
 buffers_sent() { # by va, a segment train being one
 	ip -n a -s -j link show dev va |
 		"$py" -c 'import json,sys; print(json.load(sys.stdin)[0]["stats64"]["tx"]["packets"])'
 }
 
 round() { # inner|outer OPTION…
-	local what=$1 at ns if mode mac buffers
+	local what=$1 at ns if mode mac buffers before
 	shift
+	before=$(crossed)
 	spawn "tcpdump-$what" r tcpdump -i vc -s 256 -B 65536 -U -w "$dir/$what.pcap"
 	wait_for 20 "tcpdump listens" grep -q 'listening on' "$dir/tcpdump-$what.err"
 	for at in 'a va tc' 'r vb tc' 'd vd native'; do
@@ -122,6 +133,7 @@ round() { # inner|outer OPTION…
 		ringspan_stop "rs-$what-$if"
 		sink_stop "sink-$what-$if"
 	done
+	wait_for 30 "a whole capture" has_packets "$dir/$what.pcap" $(($(crossed) - before))
 	kill -TERM "${pid_of[tcpdump-$what]}"
 	wait_exit "tcpdump-$what" 20
 	grep -q '^0 packets dropped by kernel' "$dir/tcpdump-$what.err" || skip "tcpdump lost packets"
