@@ -6,7 +6,7 @@
 #
 #   interop_servers.sh [collector] [jaeger] [prometheus]     all, if none is named
 #
-# They are programs from the cache that servers/build.sh fills; with RINGSPAN_BUILD_SERVERS=1 it is
+# They are programs from the cache that interop/build.sh fills; with RINGSPAN_BUILD_SERVERS=1 it is
 # called here.
 . "$(dirname "$0")/lib.sh"
 begin "$@"
@@ -16,13 +16,13 @@ need curl openssl ss
 declare -A program
 for server in "$@"; do
 	if [ "${RINGSPAN_BUILD_SERVERS:-}" = 1 ]; then
-		rc=0 said=$("$tests/servers/build.sh" "$server" 2>&1) || rc=$?
+		rc=0 said=$("$tests/interop/build.sh" "$server" 2>&1) || rc=$?
 		[ "$rc" != 77 ] || skip "${said##*skipped: }"
 		[ "$rc" = 0 ] || fail "$said"
 	fi
-	program[$server]=$("$tests/servers/build.sh" --path "$server")
+	program[$server]=$("$tests/interop/build.sh" --path "$server")
 	[ -x "${program[$server]}" ] ||
-		skip "$server is not built; with Go, and minutes: tests/servers/build.sh $server"
+		skip "$server is not built; with Go, and minutes: tests/interop/build.sh $server"
 done
 
 # ---- the link ----
@@ -78,7 +78,7 @@ case_begin() { # CASE OPTION…
 }
 
 traffic() { # CASE
-	in_ns watch "$py" "$tests/servers/traffic.py" peer 10.77.1.1 --out "$dir/$1.truth" \
+	in_ns watch "$py" "$tests/interop/traffic.py" peer 10.77.1.1 --out "$dir/$1.truth" \
 		>"$dir/traffic.log" 2>"$dir/traffic.err" || fail "$(cat "$dir/traffic.err")"
 }
 
@@ -103,7 +103,7 @@ metrics_case() { # SERVER CASE OPTION…
 check_case() { # SERVER CASE WHERE OPTION…
 	local server=$1 name=$2 where=$3
 	shift 3
-	in_ns watch "$py" "$tests/servers/ask_$server.py" "$where" --service "$name" --interface va \
+	in_ns watch "$py" "$tests/interop/ask_$server.py" "$where" --service "$name" --interface va \
 		--truth "$dir/$name.truth" --log "$dir/$name.err" "$@" >"$dir/$name.asked" 2>&1 ||
 		fail "$name: $(cat "$dir/$name.asked")"
 }
@@ -169,7 +169,7 @@ test_collector() {
 	! "$ringspan" --help | grep -q -- '--logs' || { options+=(--logs) && has_logs=1; }
 	mkdir -p "$tls"
 	certificates "$tls"
-	server_start collector --config "$tests/servers/collector/config.yaml"
+	server_start collector --config "$tests/interop/collector/config.yaml"
 	wait_for 60 "the Collector is ready" grep -qs 'Everything is ready' "$dir/collector.err"
 
 	OTEL_EXPORTER_OTLP_COMPRESSION=none collector_case collector-none "$base"
@@ -204,7 +204,7 @@ jaeger_connections() { # CASE: traces of them so far
 
 test_jaeger() {
 	local base=http://127.0.0.1:4318 name
-	server_start jaeger --config "$tests/servers/jaeger/config.yaml"
+	server_start jaeger --config "$tests/interop/jaeger/config.yaml"
 	wait_for 60 "Jaeger is ready" answers "$jaeger_url/api/services"
 
 	for name in jaeger-none jaeger-gzip; do
@@ -250,7 +250,7 @@ prometheus_refused_nothing() {
 
 test_prometheus() {
 	local otlp=$prometheus_url/api/v1/otlp name readings
-	server_start prometheus --config.file "$tests/servers/prometheus/config.yaml" \
+	server_start prometheus --config.file "$tests/interop/prometheus/config.yaml" \
 		--web.enable-otlp-receiver --web.listen-address "${prometheus_url#http://}" \
 		--storage.tsdb.path .
 	wait_for 60 "Prometheus is ready" answers "$prometheus_url/-/ready"

@@ -55,7 +55,7 @@ mkdir -p build
 }
 if [ "${RINGSPAN_BUILD_SERVERS:-}" = 1 ]; then
 	echo "==> building other people's servers, unless they are built already"
-	tests/servers/build.sh || [ $? = 77 ]
+	tests/interop/build.sh || [ $? = 77 ]
 fi
 echo "==> testing"
 exec ctest --preset dev -j "$(nproc)" "${ctest_options[@]}"

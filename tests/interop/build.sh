@@ -7,8 +7,8 @@ servers=(collector prometheus jaeger)
 
 usage() {
 	cat <<'U'
-Usage: tests/servers/build.sh [SERVER...]
-       tests/servers/build.sh --path SERVER
+Usage: tests/interop/build.sh [SERVER...]
+       tests/interop/build.sh --path SERVER
 
 Builds those of collector, prometheus and jaeger that the cache lacks (these, if none is named), one
 after the other. SERVER may also be collector_queue, which bench/queue_compare.sh measures. --path
