@@ -129,18 +129,19 @@ static int dial(struct otlp_http_conn *c, const char *text)
 	return err;
 }
 
-/* What may be tried in turn for a name; the first failure is the one that is told. For localhost
- * no resolver is asked: which address it names first says nothing about who listens. */
+/* What may be tried in turn; the first failure is the one that is told. For localhost no resolver is
+ * asked: which address it names first says nothing about who listens. nng's resolver, which sees
+ * addresses, too, has no IPv4 where the host has none but 127.0.0.1: mapped into IPv6 it has. */
 int otlp_http_conn_open(struct otlp_http_conn *c)
 {
-	static const char *const any[][2] = {{"", NULL}, {"4", NULL}, {"6", NULL}};
-	static const char *const local[][2] = {{"", "127.0.0.1"}, {"", "[::1]"}};
+	static const char *const name[][3] = {{"http", ""}, {"http4", ""}, {"http6", ""}, {}};
+	static const char *const ipv4[][3] = {{"http", ""}, {"http", "::ffff:"}, {}};
+	static const char *const ipv6[][3] = {{"http", ""}, {}};
+	static const char *const local[][3] = {
+		{"http", "", "127.0.0.1"}, {"http", "", "::1"}, {"http", "::ffff:", "127.0.0.1"}, {}};
 	const struct otlp_url *u = &c->url;
-	bool is_local = !strcmp(u->host, "localhost"), is_ipv6 = strchr(u->host, ':');
-	const char *const(*try)[2] = is_local ? local : any;
-	struct in_addr ipv4;
-	bool is_literal = is_ipv6 || inet_pton(AF_INET, u->host, &ipv4) == 1;
-	size_t tries = is_local ? 2 : is_literal ? 1 : 3;
+	const char *const(*try)[3] = name; /* scheme, what stands before the host, the host */
+	struct in_addr addr;
 	int first = 0;
 
 	c->is_answered = false;
@@ -148,13 +149,20 @@ int otlp_http_conn_open(struct otlp_http_conn *c)
 	c->rd_err = c->wr_err = 0;
 	if (c->tls && otlp_tls_restart(c->tls))
 		return -ENOMEM;
-	for (size_t i = 0; i < tries; i++) {
-		const char *host = try[i][1] ? try[i][1] : u->host;
+	if (!strcmp(u->host, "localhost"))
+		try = local;
+	else if (strchr(u->host, ':'))
+		try = ipv6;
+	else if (inet_pton(AF_INET, u->host, &addr) == 1)
+		try = ipv4;
+	for (size_t i = 0; try[i][0]; i++) {
+		const char *host = try[i][2] ? try[i][2] : u->host;
+		bool is_ipv6 = try[i][1][0] || strchr(host, ':');
 		char text[300];
 		int err;
 
-		snprintf(text, sizeof(text), is_ipv6 ? "http%s://[%s]:%u/" : "http%s://%s:%u/",
-			 try[i][0], host, u->port);
+		snprintf(text, sizeof(text), "%s://%s%s%s%s:%u/", try[i][0], is_ipv6 ? "[" : "",
+			 try[i][1], host, is_ipv6 ? "]" : "", u->port);
 		err = dial(c, text);
 		if (err == 0 || err == -ETIMEDOUT || err == -ECANCELED)
 			return err;

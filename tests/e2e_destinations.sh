@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Two backends, each with its own account: one takes all, one nothing. With a queue on disk what could not
-# be sent at the end is held, not lost, and the next start sends it.
+# be sent at the end is held, not lost, and the next start sends it. And one on a host whose only IPv4
+# address is 127.0.0.1.
 . "$(dirname "$0")/lib.sh"
 begin "$@"
 need protoc
@@ -82,5 +83,22 @@ queue_on_disk() {
 	say "what waits on disk is held, and sent at the next start"
 }
 
+ipv6_only_host() {
+	local host
+	ns_add six peer
+	link_add six v6 peer p6
+	ip -n six addr add fd77:9::1/64 dev v6 nodad
+	for host in 127.0.0.1 localhost; do
+		sink_start "six-$host" six
+		ringspan_start rs-six six --interface v6 --interval 0.2 --exporter otlp \
+			--otlp-endpoint "http://$host:${sink_url##*:}"
+		wait_for 20 "metrics at $host" test -e "$dir/six-$host/metrics-000001.bin"
+		ringspan_stop rs-six
+		sink_stop "six-$host"
+	done
+	say "a host with IPv6 only: 127.0.0.1 is reached"
+}
+
 two_destinations
 queue_on_disk
+ipv6_only_host

@@ -64,7 +64,6 @@ network_make() {
 	done
 	ns_sysctl r net/ipv6/conf/all/disable_ipv6 1 # the bridge says nothing of its own
 	ns_sysctl r net/ipv6/conf/default/disable_ipv6 1
-	ip -n r addr add 10.99.0.1/32 dev lo # the resolver knows no IPv4 without
 	link_add a va r vb 9000
 	link_add r vc d vd 9000
 	link_address a va d vd 1
