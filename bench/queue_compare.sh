@@ -22,11 +22,11 @@ if [ "${1:-}" = --quick ]; then
 fi
 RANDOM=${RINGSPAN_SEED:-1}
 columns=(ours)
-server=$("$tests/interop/build.sh" --path collector_queue)
+server=$("$tests/interop/build.sh" --path collector)
 if [ -x "$server" ]; then
 	columns+=(default fsync one)
 else
-	say "the Collector is not built, only ours is shown; with Go: tests/interop/build.sh collector_queue"
+	say "the Collector is not built, only ours is shown; with Go: tests/interop/build.sh collector"
 fi
 
 # Queues lie on the disk, all else in memory: what is measured is the queue.

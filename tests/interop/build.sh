@@ -3,16 +3,16 @@
 # build - the servers of other people that take OTLP, built from Go modules of pinned versions into a
 # cache: minutes each when nothing of it is there yet.
 set -euo pipefail
-servers=(collector prometheus jaeger)
+servers=(collector prometheus promtool jaeger)
 
 usage() {
 	cat <<'U'
 Usage: tests/interop/build.sh [SERVER...]
        tests/interop/build.sh --path SERVER
 
-Builds those of collector, prometheus and jaeger that the cache lacks (these, if none is named), one
-after the other. SERVER may also be collector_queue, which bench/queue_compare.sh measures. --path
-prints where one is or would be, and builds nothing.
+Builds those of collector, prometheus, promtool (which checks Prometheus' files) and jaeger that the
+cache lacks (these, if none is named), one after the other. --path prints where one is or would be, and
+builds nothing.
 
 Exit codes: 0 all are there; 77 they cannot be built here (no Go, or no way to the modules).
 U
@@ -21,9 +21,10 @@ U
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/ringspan-tests/servers
 declare -A package=([collector]=.
-	[collector_queue]=.
 	[prometheus]=github.com/prometheus/prometheus/cmd/prometheus
+	[promtool]=github.com/prometheus/prometheus/cmd/promtool
 	[jaeger]=github.com/jaegertracing/jaeger/cmd/jaeger)
+declare -A folder=([promtool]=prometheus) # of the module, where it is not the program's name
 tags=remove_all_sd # Prometheus without its service discoveries
 flags=(-trimpath -buildvcs=false -ldflags "-s -w")
 # what is pinned is what is built: no other toolchain, no workspace, no newer module
@@ -38,9 +39,9 @@ skip() {
 path_of() { # SERVER
 	local key
 	key=$({
-		cd "$here/$1"
+		cd "$here/${folder[$1]:-$1}"
 		cat go.mod go.sum
-		[ ! -e main.go ] || cat main.go
+		find . -name '*.go' | LC_ALL=C sort | xargs -r cat
 		echo "${package[$1]} $tags ${flags[*]}"
 	} | sha256sum | cut -c1-16)
 	echo "$cache/$key/$1"
@@ -50,7 +51,7 @@ need_go() { # SERVER
 	local have want
 	command -v go >/dev/null || skip "Go is not installed"
 	have=$(go env GOVERSION) have=${have#go}
-	want=$(sed -n 's/^go //p' "$here/$1/go.mod")
+	want=$(sed -n 's/^go //p' "$here/${folder[$1]:-$1}/go.mod")
 	[ "$(printf '%s\n' "$want" "${have%%[- ]*}" | sort -V | head -n 1)" = "$want" ] ||
 		skip "$1 wants Go $want, this is $have"
 }
@@ -62,7 +63,7 @@ build_one() { # SERVER
 	need_go "$name"
 	mkdir -p "${to%/*}"
 	new=$to.$$ log=${to%/*}/build.log
-	cd "$here/$name"
+	cd "$here/${folder[$name]:-$name}"
 	echo "build.sh: $name: fetching its modules"
 	nice -n 19 go list -deps -tags "$tags" "${package[$name]}" >/dev/null 2>"$log" ||
 		skip "$name: not all modules can be had: $(tail -n 1 "$log")"

@@ -1,129 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 
-// collector is an OpenTelemetry Collector of as few parts as a test needs: the otlp receiver, and an
-// exporter that appends each request that the receiver took to a file, as a line of OTLP's JSON. A
-// request is answered after its line is written.
+// collector is an OpenTelemetry Collector of the parts that compose/collector uses, of its queue on
+// disk, and of an exporter of our own, "lines", that appends each request that the receiver took to a
+// file, as a line of OTLP's JSON.
 package main
 
 import (
-	"context"
 	"log"
-	"os"
 
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/prometheusexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/bearertokenauthextension"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/provider/envprovider"
 	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
-	"go.opentelemetry.io/collector/consumer"
-	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/debugexporter"
+	"go.opentelemetry.io/collector/exporter/nopexporter"
+	"go.opentelemetry.io/collector/exporter/otlphttpexporter"
 	"go.opentelemetry.io/collector/otelcol"
-	"go.opentelemetry.io/collector/pdata/plog"
-	"go.opentelemetry.io/collector/pdata/pmetric"
-	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/processor/batchprocessor"
+	"go.opentelemetry.io/collector/processor/memorylimiterprocessor"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 )
 
-// linesConfig is what stands under "lines:" in the configuration.
-type linesConfig struct {
-	Path string `mapstructure:"path"`
-}
-
-type lines struct {
-	component.StartFunc
-	component.ShutdownFunc
-	file *os.File
-}
-
-// Each signal has its own, all on one file: a line is one write at its end.
-func linesOpen(config component.Config) (lines, error) {
-	path := config.(*linesConfig).Path
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	ret := lines{file: file}
-	if err == nil {
-		ret.ShutdownFunc = func(context.Context) error { return file.Close() }
-	}
-	return ret, err
-}
-
-func (l lines) write(line []byte, err error) error {
-	if err == nil {
-		_, err = l.file.Write(append(line, '\n'))
-	}
-	return err
-}
-
-type tracesLines struct {
-	lines
-	consumer.Traces
-}
-
-type metricsLines struct {
-	lines
-	consumer.Metrics
-}
-
-type logsLines struct {
-	lines
-	consumer.Logs
-}
-
-func createTraces(_ context.Context, _ exporter.Settings, c component.Config) (exporter.Traces, error) {
-	out, err := linesOpen(c)
-	if err != nil {
-		return nil, err
-	}
-	take, err := consumer.NewTraces(func(_ context.Context, traces ptrace.Traces) error {
-		return out.write((&ptrace.JSONMarshaler{}).MarshalTraces(traces))
-	})
-	return tracesLines{out, take}, err
-}
-
-func createMetrics(_ context.Context, _ exporter.Settings, c component.Config) (exporter.Metrics, error) {
-	out, err := linesOpen(c)
-	if err != nil {
-		return nil, err
-	}
-	take, err := consumer.NewMetrics(func(_ context.Context, metrics pmetric.Metrics) error {
-		return out.write((&pmetric.JSONMarshaler{}).MarshalMetrics(metrics))
-	})
-	return metricsLines{out, take}, err
-}
-
-func createLogs(_ context.Context, _ exporter.Settings, c component.Config) (exporter.Logs, error) {
-	out, err := linesOpen(c)
-	if err != nil {
-		return nil, err
-	}
-	take, err := consumer.NewLogs(func(_ context.Context, logs plog.Logs) error {
-		return out.write((&plog.JSONMarshaler{}).MarshalLogs(logs))
-	})
-	return logsLines{out, take}, err
-}
-
 func factories() (ret otelcol.Factories, err error) {
-	const level = component.StabilityLevelDevelopment
 	ret.Telemetry = otelconftelemetry.NewFactory()
-	ret.Receivers, err = otelcol.MakeFactoryMap(otlpreceiver.NewFactory())
+	if ret.Receivers, err = otelcol.MakeFactoryMap(otlpreceiver.NewFactory()); err != nil {
+		return ret, err
+	}
+	ret.Processors, err = otelcol.MakeFactoryMap(batchprocessor.NewFactory(),
+		memorylimiterprocessor.NewFactory(), resourceprocessor.NewFactory())
 	if err != nil {
 		return ret, err
 	}
-	ret.Exporters, err = otelcol.MakeFactoryMap(exporter.NewFactory(component.MustNewType("lines"),
-		func() component.Config { return &linesConfig{} },
-		exporter.WithTraces(createTraces, level),
-		exporter.WithMetrics(createMetrics, level),
-		exporter.WithLogs(createLogs, level)))
+	ret.Exporters, err = otelcol.MakeFactoryMap(debugexporter.NewFactory(), linesFactory(),
+		nopexporter.NewFactory(), otlphttpexporter.NewFactory(), prometheusexporter.NewFactory())
+	if err != nil {
+		return ret, err
+	}
+	ret.Extensions, err = otelcol.MakeFactoryMap(bearertokenauthextension.NewFactory(),
+		filestorage.NewFactory(), healthcheckextension.NewFactory())
 	return ret, err
 }
 
 func main() {
-	providers := []confmap.ProviderFactory{fileprovider.NewFactory()}
+	providers := []confmap.ProviderFactory{envprovider.NewFactory(), fileprovider.NewFactory()}
 	command := otelcol.NewCommand(otelcol.CollectorSettings{
 		BuildInfo: component.BuildInfo{Command: "collector", Version: "0.161.0"},
 		Factories: factories,
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{
 			ResolverSettings: confmap.ResolverSettings{
 				ProviderFactories: providers,
-				DefaultScheme:     "file",
+				DefaultScheme:     "env",
 			},
 		},
 	})
