@@ -5,16 +5,18 @@ set -euo pipefail
 
 usage() {
 	cat <<'U'
-Usage: sudo compose/quickstart.sh [--interface IF] [--duration SECONDS] [RINGSPAN OPTION...]
+Usage: sudo compose/quickstart.sh [--interface IF] [--duration SECONDS] [--otlp-endpoint URL]
+                                  [RINGSPAN OPTION...]
 
 Installs what is missing (Debian 12), builds ringspan and runs it with spans as lines on the terminal.
 
   --interface IF        watch this interface; without it, two network namespaces with a link between
                         them are made, with HTTP, DNS-like, ping, refused and bulk traffic
   --duration SECONDS    end by itself; without it, Ctrl-C ends
+  --otlp-endpoint URL   send spans and metrics there, too, such as http://localhost:4318 of compose/up.sh
   --help                this text
 
-Further options go to ringspan. With OTEL_EXPORTER_OTLP_ENDPOINT set, spans and metrics go there, too.
+Further options go to ringspan. OTEL_EXPORTER_OTLP_ENDPOINT in the environment means the same as the option.
 U
 }
 
@@ -29,6 +31,9 @@ while [ $# -gt 0 ]; do
 	--interface | -i) interface=${2:?--interface wants a name} && shift 2 ;;
 	--interface=*) interface=${1#*=} && shift ;;
 	--duration) options+=("--duration=${2:?--duration wants seconds}") && shift 2 ;;
+	--otlp-endpoint | --otel-endpoint)
+		export OTEL_EXPORTER_OTLP_ENDPOINT="${2:?$1 wants a URL}" && shift 2 ;;
+	--otlp-endpoint=* | --otel-endpoint=*) export OTEL_EXPORTER_OTLP_ENDPOINT="${1#*=}" && shift ;;
 	--help | -h) usage && exit 0 ;;
 	*) options+=("$1") && shift ;;
 	esac
