@@ -45,6 +45,7 @@ for prefix in OTEL_EXPORTER_OTLP RINGSPAN_OTLP_; do
 		echo "${prefix}_$rest"
 	done
 done >>"$work/variables"
+echo 'RINGSPAN_OTLP_<k>_HEADERS_FILE' >>"$work/variables"
 missing=$(while read -r name; do grep -qF "\`$name\`" "$readme" || echo "$name"; done <"$work/variables")
 if [ -n "$missing" ]; then
 	echo "README.md does not name these variables:"

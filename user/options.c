@@ -19,6 +19,7 @@
 #include "user/options_budget.h"
 #include "user/options_env.h"
 #include "user/options_impl.h"
+#include "user/options_secret.h"
 #include "user/options_value.h"
 
 #define MIB (1ULL << 20)
@@ -69,6 +70,7 @@ static void finish_queue(struct options *o, const struct options_given *given)
 
 static int finish_watch(struct options *o, const struct options_given *given)
 {
+	const char *name = "--site-key", *key = given->site_key;
 	char why[OPTIONS_WHY_CAP];
 
 	if (!o->interfaces_len)
@@ -79,9 +81,14 @@ static int finish_watch(struct options *o, const struct options_given *given)
 				   given->budget);
 	options_sample_threshold(o->sample_n, &o->sample_threshold, o->sample_th);
 	options_series_finish(o, given);
-	if (given->site_key)
-		options_arg_check(options_value_site_key(given->site_key, o->site_key, why),
-				  "--site-key", given->site_key, why);
+	if (!key) {
+		name = "RINGSPAN_SITE_KEY_FILE";
+		key = options_env_get(name);
+		if (key && options_secret_is_empty(key)) /* a credential that nobody gave */
+			key = NULL;
+	}
+	if (key)
+		options_arg_check(options_value_site_key(key, o->site_key, why), name, key, why);
 	else if (getrandom(o->site_key, sizeof(o->site_key), 0) != sizeof(o->site_key))
 		return -EIO;
 	return 0;

@@ -132,7 +132,8 @@ const char options_doc_watch[] =
 	"Sizes are bytes, times are seconds and may have three decimals. Options win over OTEL_* "
 	"variables, which win over defaults. OTEL_EXPORTER_OTLP_* variables describe the first "
 	"--otlp-endpoint, RINGSPAN_OTLP_2_HEADERS, _COMPRESSION, _TIMEOUT, _CERTIFICATE, "
-	"_CLIENT_CERTIFICATE and _CLIENT_KEY the second, and so on. Exit codes: 0 clean, 1 failure "
+	"_CLIENT_CERTIFICATE and _CLIENT_KEY the second, and so on; RINGSPAN_OTLP_HEADERS_FILE and "
+	"RINGSPAN_OTLP_2_HEADERS_FILE name files with headers. Exit codes: 0 clean, 1 failure "
 	"at "
 	"run time, 64 usage.";
 

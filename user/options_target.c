@@ -3,7 +3,8 @@
  * How requests are sent. Variables come in layers: OTEL_EXPORTER_OTLP_<SIGNAL>_* above
  * OTEL_EXPORTER_OTLP_*, both for the first destination; above them for the k-th
  * RINGSPAN_OTLP_<k>_*. What can be a secret, headers and the client's certificate, is taken from
- * the destination's own layers only: what was meant for one server is never sent to another.
+ * the destination's own layers only: what was meant for one server is never sent to another. Its
+ * headers from a file come on top, for every signal.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -17,12 +18,14 @@
 #include "user/options_env.h"
 #include "user/options_headers.h"
 #include "user/options_impl.h"
+#include "user/options_secret.h"
 #include "user/options_value.h"
 
 #define DEFAULT_TIMEOUT_MS 10000
 #define TIMEOUT_MAX_MS 3600000
 #define GENERAL "OTEL_EXPORTER_OTLP_"
 #define FURTHER "RINGSPAN_OTLP_"
+#define FIRST_FILE "RINGSPAN_OTLP_HEADERS_FILE"
 
 enum file { FILE_CA, FILE_CERT, FILE_KEY, FILE_MAX };
 
@@ -49,6 +52,7 @@ struct layer {
 struct chain {
 	struct layer *layers[3];
 	size_t len, own_len;
+	const struct layer *file; /* has headers only */
 };
 
 typedef char name_buf[80];
@@ -206,6 +210,8 @@ static int target_fill(struct options_target *t, const struct chain *c, char *fa
 	err = take_files(t, c, fault);
 	if (!err && headers)
 		err = copy_headers(t, headers);
+	if (!err)
+		err = copy_headers(t, c->file);
 	if (!err && t->url)
 		warn_of_scheme(t, c);
 	return err;
@@ -239,8 +245,9 @@ static void warn_of_protocol(const bool *in_use)
 /* A typing error here would send data without the header it needs. */
 static void warn_of_strangers(size_t destinations)
 {
-	static const char *const known[] = {"HEADERS",	   "COMPRESSION",	 "TIMEOUT",
-					    "CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"};
+	static const char *const known[] = {"HEADERS",	   "HEADERS_FILE",	 "COMPRESSION",
+					    "TIMEOUT",	   "CERTIFICATE",	 "CLIENT_CERTIFICATE",
+					    "CLIENT_KEY"};
 	const size_t skip = strlen(FURTHER);
 	const char *rest;
 	size_t len, i;
@@ -253,6 +260,8 @@ static void warn_of_strangers(size_t destinations)
 		len = strcspn(*e, "=");
 		if (!(*e)[len] || !(*e)[len + 1])
 			continue;
+		if (len == strlen(FIRST_FILE) && !strncmp(*e, FIRST_FILE, len))
+			continue;
 		if (isdigit((unsigned char)rest[0]) && rest[1] == '_' && rest[0] >= '2' &&
 		    (size_t)(rest[0] - '0') <= destinations) {
 			for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -262,8 +271,8 @@ static void warn_of_strangers(size_t destinations)
 			if (i < sizeof(known) / sizeof(known[0]))
 				continue;
 		}
-		log_warn("%.*s ignored: there are " FURTHER "<k>_HEADERS, _COMPRESSION, _TIMEOUT, "
-			 "_CERTIFICATE, _CLIENT_CERTIFICATE and _CLIENT_KEY, where k counts the "
+		log_warn("%.*s ignored: there are " FIRST_FILE " and " FURTHER
+			 "<k>_HEADERS, _HEADERS_FILE, _COMPRESSION, _TIMEOUT, _CERTIFICATE, _CLIENT_CERTIFICATE and _CLIENT_KEY, where k counts the "
 			 "--otlp-endpoint options from 2 on; given: %zu",
 			 (int)(len < 80 ? len : 80), *e, destinations);
 	}
@@ -272,23 +281,28 @@ static void warn_of_strangers(size_t destinations)
 static int read_destination(struct options *o, size_t d, struct layer *signals,
 			    struct layer *general, const bool *in_use, char *fault)
 {
-	struct layer further = {0};
+	struct layer further = {0}, file = {0};
 	struct chain chain;
 	char prefix[40];
+	name_buf name;
 	int s, err = 0;
 
 	if (d) {
 		snprintf(prefix, sizeof(prefix), FURTHER "%zu_", d + 1);
 		err = layer_read(&further, prefix);
 	}
+	if (!err)
+		err = options_secret_headers(d ? name_of(prefix, "HEADERS_FILE", name) : FIRST_FILE,
+					     &file.headers, &file.headers_len, fault);
 	for (s = 0; s < OTLP_SIGNAL_MAX && !err; s++) {
 		if (!in_use[s])
 			continue;
-		chain = d ? (struct chain){{&further, &signals[s], general}, 3, 1}
-			  : (struct chain){{&signals[s], general}, 2, 2};
+		chain = d ? (struct chain){{&further, &signals[s], general}, 3, 1, &file}
+			  : (struct chain){{&signals[s], general}, 2, 2, &file};
 		err = target_fill(&o->otlp[d][s], &chain, fault);
 	}
 	options_pairs_free(further.headers, further.headers_len);
+	options_pairs_free(file.headers, file.headers_len);
 	return err;
 }
 

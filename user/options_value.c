@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "user/log.h"
+#include "user/options_secret.h"
 
 #define SAMPLE_N_MAX                                                                               \
 	2147483648u /* 2^31: below that the threshold keeps four significant digits                \
@@ -265,11 +266,8 @@ int options_value_site_key(const char *path, uint64_t ret[4], char *why)
 			     "with: openssl rand -hex 32");
 		goto out;
 	}
-	if (st.st_mode & (S_IRGRP | S_IROTH))
-		log_warn("site key %s can be read by others than its owner: who has it can tell "
-			 "which "
-			 "flows are kept; chmod 600 it",
-			 path);
+	options_secret_check_mode("site key", path, st.st_mode,
+				  "who has it can tell which flows are kept");
 	memcpy(ret, key, sizeof(key));
 out:
 	explicit_bzero(text, sizeof(text));
