@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,8 @@ static void pin_sweep_locks(void)
 	int fd;
 
 	while (dir && (entry = readdir(dir))) {
-		fd = openat(dirfd(dir), entry->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		fd = openat(dirfd(dir), entry->d_name,
+			    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 		if (fd < 0)
 			continue;
 		if (!flock(fd, LOCK_EX | LOCK_NB))
@@ -51,6 +53,8 @@ int pin_lock(struct pin_lock *l, const char *name, int *ret_owner)
 	snprintf(l->path, sizeof(l->path), PIN_LOCK_DIR "/%s.lock", name);
 	for (;;) {
 		fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		if (fd < 0 && errno == EACCES) /* another user's: enough to see that it is held */
+			fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd < 0)
 			return -errno;
 		if (flock(fd, LOCK_EX | LOCK_NB)) {
@@ -106,18 +110,33 @@ static void pin_sweep(void)
 		closedir(dir);
 }
 
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+/* The folder, which may be the only part of the bpffs that a service sees. */
+static int pin_make_dir(void)
+{
+	if (is_bpffs(PIN_BPFFS) && mkdir(PIN_DIR, 0755) && errno != EEXIST)
+		return -errno;
+	return is_bpffs(PIN_DIR) ? 0 : -ENOENT;
+}
+
 int pin_map(struct pin_map *p, int map_fd)
 {
 	char name[32];
-	struct statfs fs;
 	struct stat st;
 	int owner, err;
 
 	p->lock.fd = -1;
 	p->path[0] = '\0';
-	if (statfs(PIN_BPFFS, &fs) || fs.f_type != BPF_FS_MAGIC || stat(PIN_BPFFS, &st))
-		return -ENOENT;
-	if (mkdir(PIN_DIR, 0755) && errno != EEXIST)
+	err = pin_make_dir();
+	if (err)
+		return err;
+	if (stat(PIN_DIR, &st))
 		return -errno;
 	pin_sweep();
 	/* every bpffs mount is a place of its own */
