@@ -40,6 +40,7 @@ otlp/account otlp/body otlp/pace
 otlp/queue otlp/queue_impl otlp/queue_journal
 otlp/journal
 otlp/exporter otlp/sender
+user/utf8
 user/log user/clock user/notify user/json user/control_path user/privileges user/pin user/traceparent
 user/wait user/auto_rate
 user/local_socket user/local_find user/filter
@@ -47,6 +48,12 @@ user/flow_names
 user/tenant_map user/tenant_map_impl user/tenant_lines user/flow_attrs
 user/options*
 user/outbox
+user/prom_name
+user/prom_text
+user/pull_request
+user/pull_board
+user/pull_listen
+user/pull
 user/span_json user/subscriber
 user/stream
 user/flow_table user/flow_facts user/flow_wheel user/flow_index user/flow_life user/flow_events user/flow_tcp user/flow_estimate
@@ -63,6 +70,7 @@ user/probe user/probe_impl user/probe_read user/probe_sample
 user/export
 user/queue_command
 user/worker
+user/scrape user/link_rates
 user/meter
 user/auto_control
 user/control_filter
@@ -79,7 +87,7 @@ rank() { # MODULE: the number of its line, nothing if it has none
 
 # HEADER PATTERN | files that may include it
 doors='
-nng/                   | otlp/http* user/control.* user/stream.* user/local_socket.* user/ctl_command.c user/pull.*
+nng/                   | otlp/http* user/control.* user/stream.* user/local_socket.* user/ctl_command.c
 zlib.h                 | otlp/gzip.c
 pb.*\.h                | otlp/wire.* otlp/encode* otlp/answer.* otlp/http.*
 .*\.pb\.h              | otlp/wire.* otlp/encode* otlp/answer.* otlp/http.*

@@ -64,6 +64,8 @@ static void dump_otlp(const struct options *o)
 	printf("temporality=%d exemplars=%d\n", o->temporality, o->exemplars);
 	printf("split=%#x subnets=%u,%u cap=%u tenants=%d\n", o->metric_attrs, o->subnet_bits[0],
 	       o->subnet_bits[1], o->metric_cap, o->tenants != NULL);
+	printf("listen=%s at %s port %s\n", text_of(o->metrics_listen), o->metrics_host,
+	       o->metrics_port);
 	printf("sample_mode=%d\n", o->sample_mode);
 }
 

@@ -163,6 +163,8 @@
 #define NAME_STREAM_FLOWS OTLP_STR("ringspan.stream.flows")
 #define NAME_STREAM_MESSAGES OTLP_STR("ringspan.stream.messages")
 #define NAME_STREAM_SUBSCRIBERS OTLP_STR("ringspan.stream.subscribers")
+#define NAME_PULL_REQUESTS OTLP_STR("ringspan.pull.requests")
+#define NAME_STATUS_CODE OTLP_STR("http.response.status_code")
 #define NAME_CPU_TIME OTLP_STR("ringspan.process.cpu.time")
 #define NAME_MEMORY OTLP_STR("ringspan.process.memory")
 #define NAME_CLOCK_STEPS OTLP_STR("ringspan.clock.steps")

@@ -15,6 +15,7 @@
 #include "user/flow_series.h"
 #include "user/flow_table.h"
 #include "user/ledger.h"
+#include "user/pull_request.h"
 #include "user/tenant_map.h"
 
 struct flow_otlp;
@@ -65,6 +66,7 @@ struct flow_otlp_snapshot {
 	double ring_pressure; /* fullest ring, 0..1 */
 	struct flow_series *series; /* NULL: no metrics of flows */
 	const struct tenant_map *tenants; /* whose names links may have; NULL: none */
+	const struct pull_stats *pull; /* NULL: nobody may fetch metrics */
 };
 
 /* Calls @emit for each metric, xdp.*, ringspan.* and otel.sdk.*; a metric is valid during the call. Stops at

@@ -5,26 +5,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "user/utf8.h"
+
 void json_init(struct json *j, FILE *out)
 {
 	*j = (struct json){.out = out};
-}
-
-/* How many bytes at @p are one character of UTF-8 (RFC 3629); 0: none are. @left of them are there.
- */
-static size_t utf8_len(const unsigned char *p, size_t left)
-{
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4, i;
-
-	if (p[0] > 0xf4 || len > left)
-		return 0;
-	for (i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
 }
 
 static bool is_plain(unsigned char c)

@@ -41,9 +41,8 @@ static int app_start(struct app *a)
 {
 	struct worker_opts worker = {.options = a->options};
 	struct meter_opts meter = {.options = a->options, .workers = a->workers};
-	int err;
+	int err = probe_create(&a->probe, a->options) ?: probe_attach(a->probe);
 
-	err = probe_create(&a->probe, a->options) ?: probe_attach(a->probe);
 	err = err ?: export_open(&a->encoder, &a->exporter, a->options);
 	err = err ?: stream_open(&a->stream, a->options, a->encoder);
 	if (err)
@@ -62,9 +61,8 @@ static int app_start(struct app *a)
 							   a->options, a->probe, a->workers, a->meter});
 	if (err)
 		log_error("cannot start: %s", strerror(-err));
-	return err ?: control_open(&a->control,
-				   &(struct control_opts){a->options, a->probe, a->workers, a->meter,
-							  a->rate});
+	return err ?: meter_listen(a->meter) ?: control_open(&a->control, &(struct control_opts){
+				a->options, a->probe, a->workers, a->meter, a->rate});
 }
 
 /* Until a signal, a request to stop, the end of --duration, or the last interface is gone. */
@@ -99,6 +97,7 @@ static void app_stop(struct app *a)
 
 	wait_release(&a->wait);
 	notify_systemd("STOPPING=1");
+	meter_set_state(a->meter, SCRAPE_STOPPING);
 	probe_detach(a->probe);
 	for (unsigned w = 0; w < a->options->workers; w++)
 		worker_stop(a->workers[w]);
@@ -119,6 +118,7 @@ static int app_watch(struct app *a)
 	if (!err) {
 		auto_control_say_ready(a->rate);
 		notify_systemd("READY=1");
+		meter_set_state(a->meter, SCRAPE_READY);
 		err = app_run(a);
 		app_stop(a);
 	}

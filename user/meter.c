@@ -17,6 +17,7 @@
 #include "user/clock.h"
 #include "user/flow_log.h"
 #include "user/flow_otlp.h"
+#include "user/link_rates.h"
 #include "user/log.h"
 
 #define METER_REQUEST_BYTES (1024 * 1024)
@@ -28,11 +29,10 @@ struct meter {
 	struct flow_otlp *otlp;
 	struct clock_sync clock;
 	uint64_t start_unix_ns;
-	uint64_t shown_mono_ns, exported_mono_ns;
+	uint64_t exported_mono_ns;
 	size_t counters_len;
 	struct flow_counter *now; /* read in this tick */
-	struct flow_counter *shown; /* when the rates were measured */
-	struct console_rates rates[FLOW_MAX_IFS];
+	struct link_rates rates; /* over the last second */
 	struct flow_counter *exported; /* at the last export */
 	struct outbox *points, *logs; /* NULL: nobody takes them */
 	struct otlp_delta *delta; /* NULL: all cumulative */
@@ -47,6 +47,8 @@ struct meter {
 	struct auto_budget budget;
 	double budget_used[AUTO_ITEMS];
 	bool is_final; /* everything upstream has stopped */
+	struct scrape *scrape; /* NULL: nobody may fetch metrics */
+	enum scrape_state state;
 };
 
 static int meter_create_series(struct meter *m)
@@ -59,7 +61,7 @@ static int meter_create_series(struct meter *m)
 	    .tenants = o->tenants,
 	};
 
-	return m->points && o->metric_attrs ? flow_series_create(&m->series, &opts) : 0;
+	return (m->points || o->metrics_listen) && o->metric_attrs ? flow_series_create(&m->series, &opts) : 0;
 }
 
 static int meter_create_export(struct meter *m)
@@ -97,17 +99,18 @@ int meter_create(struct meter **ret, const struct meter_opts *opts)
 		return err;
 	m->opts = *opts;
 	clock_sync_init(&m->clock);
-	m->shown_mono_ns = m->exported_mono_ns = clock_mono_ns();
+	m->exported_mono_ns = clock_mono_ns();
 	m->start_unix_ns = m->exported_mono_ns + m->clock.offset_ns;
 	m->counters_len = probe_interfaces(opts->probe) * FLOW_COUNTERS_PER_IF;
 	m->now = calloc(m->counters_len, sizeof(*m->now));
-	m->shown = calloc(m->counters_len, sizeof(*m->shown));
 	m->exported = calloc(m->counters_len, sizeof(*m->exported));
 	m->newest = calloc(m->counters_len, sizeof(*m->newest));
 	m->told_mono_ns = calloc(m->counters_len, sizeof(*m->told_mono_ns));
-	if (!m->now || !m->shown || !m->exported || !m->newest || !m->told_mono_ns)
+	if (!m->now || !m->exported || !m->newest || !m->told_mono_ns)
 		goto fail;
-	err = flow_otlp_create(&m->otlp, &otlp);
+	err = link_rates_init(&m->rates, opts->probe, m->exported_mono_ns);
+	if (!err)
+		err = flow_otlp_create(&m->otlp, &otlp);
 	if (!err)
 		err = meter_create_export(m);
 	if (err)
@@ -128,75 +131,24 @@ void meter_destroy(struct meter *m)
 	outbox_destroy(m->logs);
 	otlp_delta_destroy(m->delta);
 	flow_series_destroy(m->series);
+	scrape_close(m->scrape);
 	free(m->newest);
 	free(m->told_mono_ns);
 	free(m->now);
-	free(m->shown);
+	link_rates_reset(&m->rates);
 	free(m->exported);
 	free(m);
 }
 
-/* Packets and bytes of one direction of one interface. */
-static void meter_sum(const struct flow_counter *counters, size_t slot, enum flow_hook hook,
-		      uint64_t *ret_pkts, uint64_t *ret_bytes)
-{
-	__u32 first = flow_counter_index(slot, hook, 0, 0), i;
-
-	*ret_pkts = *ret_bytes = 0;
-	for (i = first; i < first + FLOW_NET_MAX * FLOW_TRANSPORT_MAX; i++) {
-		*ret_pkts += flow_counter_pkts(&counters[i]);
-		*ret_bytes += counters[i].bytes;
-	}
-}
-
-static void meter_rate(const struct meter *m, size_t slot, enum flow_hook hook, double seconds,
-		       uint64_t *ret_pkts, uint64_t *ret_bytes, double *ret_pps, double *ret_bps)
-{
-	uint64_t pkts, bytes;
-
-	meter_sum(m->shown, slot, hook, &pkts, &bytes);
-	meter_sum(m->now, slot, hook, ret_pkts, ret_bytes);
-	*ret_pps = (double)(*ret_pkts - pkts) / seconds;
-	*ret_bps = (double)(*ret_bytes - bytes) * 8 / seconds;
-}
-
-static bool meter_measure(struct meter *m, uint64_t now_mono_ns)
-{
-	double seconds = (double)(now_mono_ns - m->shown_mono_ns) / 1e9;
-	size_t i;
-
-	if (seconds < 0.1)
-		return false;
-	for (i = 0; i < probe_interfaces(m->opts.probe); i++) {
-		struct console_rates *r = &m->rates[i];
-
-		r->if_name = probe_interface_name(m->opts.probe, i);
-		meter_rate(m, i, FLOW_RECEIVE, seconds, &r->rx_pkts, &r->rx_bytes, &r->rx_pps,
-			   &r->rx_bps);
-		meter_rate(m, i, FLOW_TRANSMIT, seconds, &r->tx_pkts, &r->tx_bytes, &r->tx_pps,
-			   &r->tx_bps);
-	}
-	memcpy(m->shown, m->now, m->counters_len * sizeof(*m->now));
-	m->shown_mono_ns = now_mono_ns;
-	return true;
-}
-
 void meter_rates(const struct meter *m, struct console_rates ret[FLOW_MAX_IFS])
 {
-	size_t i;
-
-	memcpy(ret, m->rates, sizeof(m->rates));
-	for (i = 0; i < probe_interfaces(m->opts.probe); i++) {
-		ret[i].if_name = probe_interface_name(m->opts.probe, i);
-		meter_sum(m->now, i, FLOW_RECEIVE, &ret[i].rx_pkts, &ret[i].rx_bytes);
-		meter_sum(m->now, i, FLOW_TRANSMIT, &ret[i].tx_pkts, &ret[i].tx_bytes);
-	}
+	link_rates_read(&m->rates, m->now, ret);
 }
 
 static void meter_show(struct meter *m, const struct ledger *l)
 {
 	struct console_status status = {
-	    .interfaces = m->rates,
+	    .interfaces = m->rates.last,
 	    .interfaces_len = probe_interfaces(m->opts.probe),
 	    .flows_held = l->flows_held,
 	    .flows_ended = l->flows_ended,
@@ -228,15 +180,20 @@ static int meter_emit(void *ctx, const struct otlp_metric *metric)
 	return 0;
 }
 
-/* Spans that are newer than those that the last export pointed to. */
 static void meter_collect_exemplars(struct meter *m)
 {
 	unsigned w;
-	size_t i;
 
 	memset(m->newest, 0, m->counters_len * sizeof(*m->newest));
 	for (w = 0; w < m->opts.options->workers; w++)
 		worker_exemplars(m->opts.workers[w], m->newest);
+}
+
+/* Leaves spans that are newer than those that the last export pointed to. */
+static void meter_drop_told_exemplars(struct meter *m)
+{
+	size_t i;
+
 	for (i = 0; i < m->counters_len; i++) {
 		if (m->newest[i].end_mono_ns <= m->told_mono_ns[i])
 			m->newest[i].end_mono_ns = 0;
@@ -279,11 +236,14 @@ double meter_ring_pressure(const struct meter *m)
 	return fullest;
 }
 
-static void meter_export_metrics(struct meter *m, const struct ledger *l)
+/* The numbers of this moment. @names is filled, and belongs to it. */
+static void meter_snapshot(struct meter *m, const struct ledger *l, const char *names[FLOW_MAX_IFS],
+			   struct flow_otlp_snapshot *ret)
 {
-	const char *names[FLOW_MAX_IFS];
 	struct probe_sampling sampling;
-	struct flow_otlp_snapshot s = {
+	size_t i;
+
+	*ret = (struct flow_otlp_snapshot){
 	    .start_unix_ns = m->start_unix_ns,
 	    .time_unix_ns = m->now_mono_ns + m->clock.offset_ns,
 	    .interfaces = probe_interfaces(m->opts.probe),
@@ -298,23 +258,27 @@ static void meter_export_metrics(struct meter *m, const struct ledger *l)
 	    .ring_pressure = meter_ring_pressure(m),
 	    .series = m->series,
 	    .tenants = m->opts.options->tenants,
+	    .pull = scrape_stats(m->scrape),
 	};
-	struct outbox_stats before, after;
-	size_t i;
-	int err;
-
 	probe_sampling(m->opts.probe, &sampling);
-	s.sample_n = sampling.n;
-	s.sample_changes = m->sampling_changes;
-	s.budget = m->has_budget ? &m->budget : NULL;
-	s.budget_used = m->budget_used;
-	for (i = 0; i < s.interfaces; i++)
+	ret->sample_n = sampling.n;
+	ret->sample_changes = m->sampling_changes;
+	ret->budget = m->has_budget ? &m->budget : NULL;
+	ret->budget_used = m->budget_used;
+	for (i = 0; i < ret->interfaces; i++)
 		names[i] = probe_interface_name(m->opts.probe, i);
 	for (i = 0; i < OTLP_SIGNAL_MAX; i++)
-		s.queue_items[i] = m->opts.options->batch[i].queue_items;
-	meter_collect_exemplars(m);
+		ret->queue_items[i] = m->opts.options->batch[i].queue_items;
+}
+
+static void meter_export_metrics(struct meter *m, const struct flow_otlp_snapshot *s)
+{
+	struct outbox_stats before, after;
+	int err;
+
+	meter_drop_told_exemplars(m);
 	outbox_stats(m->points, &before);
-	err = flow_otlp_metrics(m->otlp, &s, meter_emit, m);
+	err = flow_otlp_metrics(m->otlp, s, meter_emit, m);
 	outbox_stats(m->points, &after);
 	if (err)
 		log_warn("some metrics are missing: %s", strerror(-err));
@@ -322,7 +286,6 @@ static void meter_export_metrics(struct meter *m, const struct ledger *l)
 		log_warn("%llu points of metrics could not be encoded",
 			 (unsigned long long)(after.unencodable - before.unencodable));
 	outbox_flush(m->points);
-	memcpy(m->exported, m->now, m->counters_len * sizeof(*m->now));
 }
 
 /* One record for each reason for which something was lost since the last interval. */
@@ -387,18 +350,54 @@ void meter_flush(struct meter *m)
 	outbox_flush(m->logs);
 }
 
-/* At the end of an interval. */
-static void meter_export(struct meter *m, const struct ledger *l)
+/* Metrics, to those who fetch them, and at the end of an interval to the exporter. */
+static void meter_hand_out(struct meter *m, const struct ledger *l, bool is_interval)
 {
+	const char *names[FLOW_MAX_IFS];
+	struct flow_otlp_snapshot s;
+
+	meter_snapshot(m, l, names, &s);
+	meter_collect_exemplars(m);
+	scrape_make(m->scrape, m->otlp, &s, m->now_mono_ns, is_interval);
+	if (!is_interval)
+		return;
 	if (m->points)
-		meter_export_metrics(m, l);
+		meter_export_metrics(m, &s);
 	if (m->logs)
 		meter_log_losses(m, l);
+	memcpy(m->exported, m->now, m->counters_len * sizeof(*m->now));
 	m->exported_mono_ns = m->now_mono_ns;
+}
+
+int meter_listen(struct meter *m)
+{
+	struct ledger l;
+	int err = scrape_open(&m->scrape, m->opts.options, m->opts.probe);
+
+	if (err || !m->scrape)
+		return err;
+	m->now_mono_ns = clock_mono_ns();
+	meter_ledger(m, &l);
+	meter_hand_out(m, &l, false);
+	scrape_tick(m->scrape, m->state, &l, m->now_mono_ns);
+	return 0;
+}
+
+void meter_set_state(struct meter *m, enum scrape_state state)
+{
+	struct ledger l;
+
+	m->state = state;
+	if (!m->scrape)
+		return;
+	meter_ledger(m, &l);
+	scrape_tick(m->scrape, state, &l, clock_mono_ns());
 }
 
 void meter_tick(struct meter *m, uint64_t now_mono_ns, bool is_final)
 {
+	bool is_interval = is_final || now_mono_ns - m->exported_mono_ns >=
+					       m->opts.options->interval_ms * 1000000ULL;
 	struct ledger l;
 
 	m->is_final = is_final;
@@ -406,11 +405,11 @@ void meter_tick(struct meter *m, uint64_t now_mono_ns, bool is_final)
 	if (clock_sync_update(&m->clock, now_mono_ns))
 		meter_on_clock_step(m);
 	meter_ledger(m, &l);
-	if (meter_measure(m, now_mono_ns) && m->opts.console)
+	if (link_rates_measure(&m->rates, m->now, now_mono_ns) && m->opts.console)
 		meter_show(m, &l);
-	if (is_final ||
-	    now_mono_ns - m->exported_mono_ns >= m->opts.options->interval_ms * 1000000ULL)
-		meter_export(m, &l);
+	if (is_interval || scrape_is_due(m->scrape, now_mono_ns))
+		meter_hand_out(m, &l, is_interval);
+	scrape_tick(m->scrape, m->state, &l, now_mono_ns);
 	if (is_final)
 		outbox_flush(m->logs);
 	else

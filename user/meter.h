@@ -11,6 +11,7 @@
 #include "user/ledger.h"
 #include "user/options.h"
 #include "user/probe.h"
+#include "user/scrape.h"
 #include "user/worker.h"
 
 struct meter;
@@ -28,6 +29,11 @@ struct meter_opts {
 /* 0 and *ret set, -ENOMEM. What @opts points to is borrowed. */
 int meter_create(struct meter **ret, const struct meter_opts *opts);
 void meter_destroy(struct meter *m); /* NULL is allowed */
+
+/* Lets others fetch the metrics, if that was asked for. 0 or -errno, said. */
+int meter_listen(struct meter *m);
+/* What they are told of us. */
+void meter_set_state(struct meter *m, enum scrape_state state);
 
 /* Once a second or so: console rates; metrics when the interval has passed. @is_final: the programs
  * are detached and the workers have stopped; the last metrics leave at once. */

@@ -117,7 +117,7 @@ static int finish(struct options *o, const struct options_given *given)
 		options_arg_refuse("%s", fault);
 	if (err || o->command != OPTIONS_WATCH)
 		return err;
-	if (!o->export_otlp && !o->export_console)
+	if (!o->export_otlp && !o->export_console && !o->metrics_listen)
 		log_warn("nothing is exported: packets are counted, and the ledger says so at the "
 			 "end");
 	return options_resource_read(o, given);
@@ -167,6 +167,7 @@ void options_destroy(struct options *o)
 			reset_target(&o->otlp[i][s]);
 	free(o->filter);
 	free(o->queue_dir);
+	free(o->metrics_listen);
 	free(o->control);
 	free(o->ctl_request);
 	tenant_map_destroy(o->tenants);

@@ -118,6 +118,9 @@ struct options {
 	struct options_pair *resource; /* attributes; service.name is always the first */
 	size_t resource_len;
 
+	char *metrics_listen; /* where others fetch metrics, as given; NULL: nowhere */
+	char metrics_host[256], metrics_port[6]; /* the same, for getaddrinfo() */
+
 	char *control; /* path of the control socket; NULL: by default, "none": none */
 	char *ctl_request; /* a line as control_request.h has it */
 	bool ctl_is_top; /* to be asked again and again */

@@ -153,6 +153,8 @@ static error_t parse_export(int key, char *arg, struct parse *p)
 		p->given->interval = true;
 		p->o->interval_ms = options_arg_seconds("--interval", arg, 100, 3600000);
 		return 0;
+	case KEY_METRICS_LISTEN:
+		return options_pull_set(p->o, arg);
 	case KEY_ENVIRONMENT:
 		if (!*arg)
 			options_arg_refuse("--environment '': empty: give a name, such as "

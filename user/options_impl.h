@@ -56,6 +56,9 @@ int options_series_set(struct options *o, struct options_given *given, enum opti
 /* Checks across these, when all are known. */
 void options_series_finish(struct options *o, const struct options_given *given);
 
+/* --metrics-listen; ends the process if it is wrong. 0 or ENOMEM. */
+int options_pull_set(struct options *o, const char *text);
+
 /* --filter EXPRESSION; ends the process if it is wrong. 0 or ENOMEM. */
 int options_filter_set(struct options *o, const char *text);
 

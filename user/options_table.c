@@ -84,6 +84,11 @@ const struct argp_option options_table_watch[] = {
 	 "then carry (default: none)",
 	 4},
 
+	{"metrics-listen", KEY_METRICS_LISTEN, "ADDRESS:PORT", 0,
+	 "let Prometheus and others fetch /metrics, /healthz and /readyz there by HTTP, such as "
+	 "127.0.0.1:9101; without ADDRESS localhost (default: none)",
+	 4},
+
 	{0, 0, 0, 0, "Delivery:", 5},
 	{"queue-dir", KEY_QUEUE_DIR, "DIR", 0,
 	 "keep what waits to be sent in this directory, so that it outlives a restart (default: in "

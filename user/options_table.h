@@ -39,6 +39,7 @@ enum option_key {
 	KEY_CONNECTIONS,
 	KEY_CONTROL,
 	KEY_EVENTS,
+	KEY_METRICS_LISTEN,
 	KEY_DURATION,
 	KEY_SHUTDOWN_TIMEOUT,
 	KEY_SERIES /* and enum options_series; the last */

@@ -191,6 +191,21 @@ static int emit_stream(struct metric_writer *w)
 	return metric_end(w, &messages);
 }
 
+static int emit_pull(struct metric_writer *w)
+{
+	static const struct metric_about about = {NAME_PULL_REQUESTS, "{request}", METRIC_COUNTER,
+						  "Requests for metrics or health, by answer"};
+	enum pull_status status;
+
+	if (!w->s->pull)
+		return 0;
+	for (status = 0; status < PULL_STATUSES; status++) {
+		metric_point(w)->integer = (int64_t)w->s->pull->answers[status];
+		metric_attr_int(w, NAME_STATUS_CODE, pull_status_code(status));
+	}
+	return metric_end(w, &about);
+}
+
 static int emit_process(struct metric_writer *w)
 {
 	static const struct metric_about pressure = {NAME_RING_PRESSURE, "1", METRIC_GAUGE,
@@ -256,6 +271,7 @@ int self_metrics(struct metric_writer *w)
 		emit_flows_and_spans,
 		emit_queues,
 		emit_stream,
+		emit_pull,
 		emit_process,
 		emit_sampling,
 	};
