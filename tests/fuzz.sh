@@ -27,7 +27,7 @@ while [ $# -gt 0 ]; do
 	*) targets+=("$1") && shift ;;
 	esac
 done
-all=(fuzz_answer fuzz_chunked fuzz_control fuzz_env fuzz_filter fuzz_head fuzz_tenants fuzz_traceparent fuzz_url fuzz_wal)
+all=(fuzz_answer fuzz_chunked fuzz_control fuzz_env fuzz_filter fuzz_head fuzz_pull fuzz_tenants fuzz_traceparent fuzz_url fuzz_wal)
 for target in "${targets[@]}"; do
 	[[ " ${all[*]} " == *" $target "* ]] || {
 		echo "tests/fuzz.sh: there is no target $target, but ${all[*]}" >&2
