@@ -60,6 +60,20 @@ static void test_flow_metrics_holds_every_class_at_once(void **state)
 	assert_int_equal(points, 2 * FLOW_COUNTERS_PER_IF);
 }
 
+static void test_flow_metrics_tells_of_those_who_fetch(void **state)
+{
+	struct pull_stats stats = {.answers = {[PULL_200] = 5, [PULL_503] = 2}};
+	struct world *w = *state;
+
+	world_dump(w);
+	assert_null(strstr(w->dump.text, "ringspan.pull"));
+	w->snapshot.pull = &stats;
+	world_dump(w);
+	world_assert_has(w, "ringspan.pull.requests {request} sum{http.response.status_code=200} 5\n");
+	world_assert_has(w, "ringspan.pull.requests {request} sum{http.response.status_code=503} 2\n");
+	world_assert_has(w, "ringspan.pull.requests {request} sum{http.response.status_code=431} 0\n");
+}
+
 static void test_flow_metrics_rate_is_over_the_last_interval(void **state)
 {
 	struct world *w = *state;
@@ -375,6 +389,8 @@ int main(void)
 						world_teardown),
 		cmocka_unit_test_setup_teardown(test_flow_metrics_holds_every_class_at_once, world_setup,
 						world_teardown),
+		cmocka_unit_test_setup_teardown(test_flow_metrics_tells_of_those_who_fetch,
+						world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(test_flow_metrics_rate_is_over_the_last_interval,
 						world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(

@@ -327,61 +327,71 @@ static int pull_timeout_ms(const struct pull *p, uint64_t now_ns)
 	return next_ns > now_ns ? (int)((next_ns - now_ns) / 1000000) + 1 : 0;
 }
 
-static void pull_turn(struct pull *p, struct pollfd *fds, uint64_t now_ns)
+static void place_turn(struct pull *p, struct pull_place *c, short events, uint64_t now_ns)
 {
-	struct pull_place *c;
-	size_t i;
+	if (events && c->state == PLACE_WRITES)
+		place_send(c, now_ns);
+	else if (events)
+		place_receive(c, now_ns);
+	/* several requests may have come at once */
+	while (c->state == PLACE_READS && c->request_len && place_look(p, c, now_ns))
+		;
+	if (c->state != PLACE_FREE && now_ns >= c->deadline_mono_ns)
+		place_expire(p, c, now_ns);
+}
 
-	for (i = 0; i < PULL_CLIENTS; i++) {
-		c = &p->places[i];
-		if (c->state == PLACE_FREE)
-			continue;
-		if (fds[i].revents && c->state == PLACE_WRITES)
-			place_send(c, now_ns);
-		else if (fds[i].revents)
-			place_receive(c, now_ns);
-		/* several requests may have come at once */
-		while (c->state == PLACE_READS && c->request_len && place_look(p, c, now_ns))
-			;
-		if (c->state != PLACE_FREE && now_ns >= c->deadline_mono_ns)
-			place_expire(p, c, now_ns);
-	}
-	if (!(fds[PULL_CLIENTS].revents & POLLIN))
-		return;
-	c = pull_find_place(p);
+static void pull_let_in(struct pull *p, uint64_t now_ns)
+{
+	struct pull_place *c = pull_find_place(p);
+
 	if (c && c->state != PLACE_FREE)
 		place_free(c);
 	if (c)
 		pull_accept(p, c, now_ns);
 }
 
-/* What is waited for: all places, those who come, and an end. */
-static void pull_watch(struct pull *p, struct pollfd fds[PULL_CLIENTS + 2], uint64_t now_ns)
+/* What is waited for. Only what there is: poll() takes no more than there may be descriptors. */
+struct watch {
+	struct pollfd fds[2 + PULL_CLIENTS]; /* an end, those who come, places */
+	struct pull_place *places[PULL_CLIENTS];
+	size_t places_len;
+};
+
+static void pull_watch(struct pull *p, struct watch *ret, uint64_t now_ns)
 {
 	bool lets_in = now_ns >= p->pause_until_mono_ns && pull_find_place(p);
-	size_t i;
+	struct pull_place *c;
 
-	for (i = 0; i < PULL_CLIENTS; i++)
-		fds[i] = (struct pollfd){
-			.fd = p->places[i].state == PLACE_FREE ? -1 : p->places[i].fd,
-			.events = p->places[i].state == PLACE_WRITES ? POLLOUT : POLLIN};
-	fds[PULL_CLIENTS] = (struct pollfd){.fd = lets_in ? p->fd : -1, .events = POLLIN};
-	fds[PULL_CLIENTS + 1] = (struct pollfd){.fd = p->wake_fd, .events = POLLIN};
+	ret->fds[0] = (struct pollfd){.fd = p->wake_fd, .events = POLLIN};
+	ret->fds[1] = (struct pollfd){.fd = lets_in ? p->fd : -1, .events = POLLIN};
+	ret->places_len = 0;
+	for (c = p->places; c < p->places + PULL_CLIENTS; c++) {
+		if (c->state == PLACE_FREE)
+			continue;
+		ret->fds[2 + ret->places_len] = (struct pollfd){
+			.fd = c->fd, .events = c->state == PLACE_WRITES ? POLLOUT : POLLIN};
+		ret->places[ret->places_len++] = c;
+	}
 }
 
 static void *pull_main(void *arg)
 {
-	struct pollfd fds[PULL_CLIENTS + 2];
 	struct pull *p = arg;
 	uint64_t now_ns;
+	struct watch w;
 	size_t i;
 
 	prctl(PR_SET_NAME, "ringspan-pull");
 	while (!atomic_load(&p->stop)) {
 		now_ns = clock_mono_ns();
-		pull_watch(p, fds, now_ns);
-		if (poll(fds, PULL_CLIENTS + 2, pull_timeout_ms(p, now_ns)) >= 0)
-			pull_turn(p, fds, clock_mono_ns());
+		pull_watch(p, &w, now_ns);
+		if (poll(w.fds, 2 + w.places_len, pull_timeout_ms(p, now_ns)) < 0)
+			continue;
+		now_ns = clock_mono_ns();
+		for (i = 0; i < w.places_len; i++)
+			place_turn(p, w.places[i], w.fds[2 + i].revents, now_ns);
+		if (w.fds[1].revents & POLLIN)
+			pull_let_in(p, now_ns);
 	}
 	for (i = 0; i < PULL_CLIENTS; i++)
 		if (p->places[i].state != PLACE_FREE)
