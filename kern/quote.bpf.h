@@ -176,8 +176,7 @@ static __always_inline int quote_tell(void *ctx, bool is_skb, __u64 at, __u32 en
 	struct quote_icmp icmp;
 	struct state_pkt *sp;
 
-	if (!scratch || l4 > PKT_HEADERS_MAX || !quote_load(&rd, l4, &icmp, sizeof(icmp)) ||
-	    !quote_is_error(icmp.type, is_v6))
+	if (!scratch || l4 > PKT_HEADERS_MAX || !quote_load(&rd, l4, &icmp, sizeof(icmp)))
 		return 0;
 	sp = &scratch->sp;
 	__builtin_memset(sp, 0, sizeof(*sp));
@@ -212,6 +211,15 @@ __noinline int quote_tell_skb(struct __sk_buff *skb, __u64 at, __u32 end, __u32 
 	return quote_tell(skb, true, at, end, what, tunnel_id);
 }
 
+/* By its type, read where the headers are: most ICMP is none, and pays for no call. */
+static __always_inline bool quote_may(const struct pkt_buff *b, const struct pkt *p)
+{
+	struct pkt_icmp *icmp = b->data + p->l4;
+
+	return p->l4 <= PKT_HEADERS_MAX && (void *)(icmp + 1) <= b->end &&
+	       quote_is_error(icmp->type, p->net == FLOW_NET_IPV6);
+}
+
 /* For each packet: tells if it is an ICMP error that quotes. */
 static __always_inline void quote_check(const struct pkt_buff *b, const struct pkt *p,
 					enum flow_hook hook)
@@ -221,7 +229,7 @@ static __always_inline void quote_check(const struct pkt_buff *b, const struct p
 	__u64 at = p->l3 | (__u64)p->l4 << 16;
 
 	if (!pkt_is_icmp(p) || p->is_fragment || !p->is_flow ||
-	    (if_is_looped && hook == FLOW_TRANSMIT))
+	    (if_is_looped && hook == FLOW_TRANSMIT) || !quote_may(b, p))
 		return;
 	if (b->skb)
 		quote_tell_skb(b->skb, at, p->ip_end, what, p->tunnel_id);
