@@ -17,6 +17,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
+#include "kern/cost.bpf.h"
 #include "kern/count.bpf.h"
 #include "kern/filter.bpf.h"
 #include "kern/flow_abi.h"
@@ -456,7 +457,7 @@ static __always_inline __u32 flow_wire_pkts(struct __sk_buff *skb, const struct 
 	return pkts;
 }
 
-static __always_inline int flow_watch_tc(struct __sk_buff *skb, enum flow_hook hook)
+static __always_inline void flow_watch_tc(struct __sk_buff *skb, enum flow_hook hook)
 {
 	struct pkt_buff b = flow_buff_skb(skb);
 	enum flow_keeping keeping;
@@ -470,16 +471,14 @@ static __always_inline int flow_watch_tc(struct __sk_buff *skb, enum flow_hook h
 		keeping = flow_count_copy(skb, hook, pkts, bytes);
 		if (keeping)
 			flow_keep_copy(skb, flow_where(hook, keeping), pkts, bytes);
-		return TC_ACT_UNSPEC;
+		return;
 	}
 	keeping = flow_count(&b, &p, &p, hook, pkts, bytes, &hash);
 	if (keeping)
 		flow_keep_tc(skb, flow_where(hook, keeping), hash, pkts, bytes);
-	return TC_ACT_UNSPEC;
 }
 
-SEC("xdp.frags")
-int ringspan_xdp(struct xdp_md *ctx)
+static __always_inline void flow_watch_xdp(struct xdp_md *ctx)
 {
 	struct pkt_buff b = flow_buff_xdp(ctx);
 	__u32 bytes = b.end - b.data;
@@ -494,22 +493,39 @@ int ringspan_xdp(struct xdp_md *ctx)
 		keeping = flow_count_copy_xdp(ctx, bytes);
 		if (keeping)
 			flow_keep_copy_xdp(ctx, flow_where(FLOW_RECEIVE, keeping), bytes);
-		return XDP_PASS;
+		return;
 	}
 	keeping = flow_count(&b, &p, &p, FLOW_RECEIVE, 1, bytes, &hash);
 	if (keeping)
 		flow_keep_xdp(ctx, flow_where(FLOW_RECEIVE, keeping), hash, bytes);
+}
+
+SEC("xdp.frags")
+int ringspan_xdp(struct xdp_md *ctx)
+{
+	__u64 start = cost_begin(FLOW_RECEIVE);
+
+	flow_watch_xdp(ctx);
+	cost_end(FLOW_RECEIVE, start);
 	return XDP_PASS;
 }
 
 SEC("tc")
 int ringspan_tc_rx(struct __sk_buff *skb)
 {
-	return flow_watch_tc(skb, FLOW_RECEIVE);
+	__u64 start = cost_begin(FLOW_RECEIVE);
+
+	flow_watch_tc(skb, FLOW_RECEIVE);
+	cost_end(FLOW_RECEIVE, start);
+	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
 int ringspan_tc_tx(struct __sk_buff *skb)
 {
-	return flow_watch_tc(skb, FLOW_TRANSMIT);
+	__u64 start = cost_begin(FLOW_TRANSMIT);
+
+	flow_watch_tc(skb, FLOW_TRANSMIT);
+	cost_end(FLOW_TRANSMIT, start);
+	return TC_ACT_UNSPEC;
 }

@@ -85,6 +85,16 @@ static inline __u32 flow_counter_index(__u32 if_slot, __u32 hook, __u32 net, __u
 	       transport;
 }
 
+/* ---- own cost: one per-CPU array, by if_slot * FLOW_HOOK_MAX + hook ---- */
+
+#define FLOW_COST_SLOTS 24 /* of ns, as FLOW_SIZE_SLOTS of bytes; the last one: all above 4 ms */
+
+/* What our program took for packets that were timed; there are as many as slot[] adds up to. */
+struct flow_cost {
+	__u64 sum_ns;
+	__u64 slot[FLOW_COST_SLOTS];
+};
+
 /* ---- what went wrong or was decided in the kernel: one per-CPU array of one element ---- */
 
 enum flow_stat {
@@ -348,6 +358,7 @@ struct xdp_stats {
 };
 
 _Static_assert(sizeof(struct flow_counter) == 27 * 8, "layout");
+_Static_assert(sizeof(struct flow_cost) == 25 * 8, "layout");
 _Static_assert(sizeof(struct flow_key) == 48, "layout");
 _Static_assert(sizeof(struct flow_totals) == 32, "layout");
 _Static_assert(sizeof(struct flow_info) == 32, "layout");

@@ -153,6 +153,14 @@ struct flow_counter kern_total(struct kern *k, enum flow_hook hook)
 	return sum;
 }
 
+struct flow_cost kern_cost(struct kern *k, enum flow_hook hook)
+{
+	struct flow_cost c;
+
+	kern_sum(k, k->skel->maps.flow_costs, hook, &c, sizeof(c));
+	return c;
+}
+
 uint64_t kern_stat(struct kern *k, enum flow_stat which)
 {
 	struct flow_stats s;

@@ -60,6 +60,7 @@ struct flow_counter kern_counter(struct kern *k, enum flow_hook hook, uint32_t n
 				 uint32_t transport);
 /* All counters of one direction, with the balance checked on the way. */
 struct flow_counter kern_total(struct kern *k, enum flow_hook hook);
+struct flow_cost kern_cost(struct kern *k, enum flow_hook hook);
 uint64_t kern_stat(struct kern *k, enum flow_stat which);
 struct flow_ring_stats kern_ring_stats(struct kern *k);
 

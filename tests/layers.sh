@@ -16,7 +16,7 @@ kern/flow_abi
 kern/hash.bpf kern/parse.bpf kern/count.bpf
 kern/filter.bpf
 kern/maps.bpf
-kern/emit.bpf kern/sample.bpf kern/tcp.bpf
+kern/cost.bpf kern/emit.bpf kern/sample.bpf kern/tcp.bpf
 kern/state.bpf
 kern/payload.bpf
 kern/quote.bpf kern/tunnel.bpf
