@@ -8,6 +8,8 @@
   check_metrics.py delta SINK_FOLDER PACKETS
       monotonic sums and histograms are deltas whose windows join; all packets are there; what goes up
       and down is cumulative
+  check_metrics.py cost SINK_FOLDER
+      what packets cost in the kernel, both directions, is told and grows
   check_metrics.py lowmemory SINK_FOLDER PACKETS
       histograms are deltas, sums are not
   check_metrics.py sdk SINK_FOLDER ADDRESS PORT
@@ -113,12 +115,33 @@ def sdk(sink, address, port):
     print("%d names of the SDK" % len(last))
 
 
+def cost(sink):
+    points = collections.defaultdict(list)
+    for point in otlp_read.metrics(sink):
+        if point["metric"] == "ringspan.packet.duration":
+            attributes = point["attributes"]
+            demand(set(attributes) == {"network.interface.name", "network.io.direction"}, point)
+            demand(point["kind"] == "exponential_histogram" and point["unit"] == "ns", point)
+            demand(point["count"] == sum(point["buckets"]) + point["zero"] > 0, "count of", point)
+            low = sum(n * 2 ** (point["offset"] + i) for i, n in enumerate(point["buckets"]))
+            # the last bucket has all that is longer
+            demand(low <= point["sum"] and (point["offset"] + len(point["buckets"]) > 22 or
+                                            point["sum"] <= 2 * low), "sum of", point)
+            points[attributes["network.io.direction"]].append(point)
+    demand(set(points) == {"receive", "transmit"}, "directions:", list(points))
+    for told in points.values():
+        told.sort(key=lambda p: p["time"])
+        demand(told[0]["count"] < told[-1]["count"], "no more packets timed:", told)
+    print("a packet cost, in ns:", {d: p[-1]["sum"] // p[-1]["count"] for d, p in points.items()})
+
+
 def main():
     what = sys.argv[1]
     if what in ("delta", "lowmemory"):
         temporality(sys.argv[2], sys.argv[3], what == "delta")
     else:
-        {"exemplars": exemplars, "no-exemplars": no_exemplars, "sdk": sdk}[what](*sys.argv[2:])
+        {"exemplars": exemplars, "no-exemplars": no_exemplars, "sdk": sdk,
+         "cost": cost}[what](*sys.argv[2:])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Metrics lead to traces: points name spans that arrived; as deltas they add up to what was counted; and
-# the export is told by OpenTelemetry's own names, too.
+# the export is told by OpenTelemetry's own names, too. And what packets cost in the kernel.
 . "$(dirname "$0")/lib.sh"
 begin "$@"
 need protoc ping
@@ -10,6 +10,7 @@ load=$build/tests/http_load
 
 ns_add client server
 link_add client va server vb
+link_add client vc server vd
 link_address client va server vb 1
 spawn server server "$load" server 10.77.1.2 80
 wait_for 10 "the server listens" grep -qs listening "$dir/server.out"
@@ -36,8 +37,9 @@ watch() {
 	official "sink-$name"
 }
 
-watch plain
+watch plain --interface vc
 "$tests/check_metrics.py" exemplars "$dir/sink-plain"
+"$tests/check_metrics.py" cost "$dir/sink-plain"
 IFS=/: read -r _ _ _ address port <<<"$sink_url"
 "$tests/check_metrics.py" sdk "$dir/sink-plain" "$address" "$port"
 OTEL_METRICS_EXEMPLAR_FILTER=always_off \

@@ -132,6 +132,47 @@ static void test_flow_metrics_size_has_a_histogram_for_each_direction(void **sta
 		   "network.io.direction=transmit} scale 0 count 1 sum 300 offset 8 buckets 1\n");
 }
 
+static void test_flow_metrics_duration_falls_into_the_bucket_of_the_specification(void **state)
+{
+	struct flow_cost costs[2 * FLOW_HOOK_MAX] = {};
+	struct world *w = *state;
+	unsigned slot;
+	char line[128];
+
+	world_dump(w);
+	assert_null(strstr(w->dump.text, "ringspan.packet.duration"));
+	w->snapshot.costs = costs;
+	world_dump(w);
+	assert_null(strstr(w->dump.text, "ringspan.packet.duration"));
+	for (slot = 0; slot < FLOW_COST_SLOTS; slot++) {
+		memset(costs, 0, sizeof(costs));
+		costs[0].slot[slot] = 2;
+		costs[0].sum_ns = 2ULL << slot; /* the largest that fall there */
+		world_dump(w);
+		snprintf(line, sizeof(line),
+			 "direction=receive} scale 0 count 2 sum %g offset %d buckets 2\n",
+			 (double)costs[0].sum_ns, (int)slot - 1);
+		world_assert_has(w, line);
+	}
+}
+
+static void test_flow_metrics_duration_has_a_histogram_for_each_link_and_direction(void **state)
+{
+	struct flow_cost costs[2 * FLOW_HOOK_MAX] = {
+		[1] = {.sum_ns = 350, .slot = {[6] = 1, [8] = 2}},
+		[2] = {.sum_ns = 1, .slot = {[0] = 1}},
+	};
+	struct world *w = *state;
+
+	w->snapshot.costs = costs;
+	world_dump(w);
+	world_assert_has(w,
+		   "ringspan.packet.duration ns histogram{network.interface.name=eth0,"
+		   "network.io.direction=transmit} scale 0 count 3 sum 350 offset 5 buckets 1 0 2\n"
+		   "ringspan.packet.duration ns histogram{network.interface.name=wg0,"
+		   "network.io.direction=receive} scale 0 count 1 sum 1 offset -1 buckets 1\n");
+}
+
 static void test_flow_metrics_tells_all_flags_where_tcp_was_seen(void **state)
 {
 	struct world *w = *state;
@@ -398,6 +439,12 @@ int main(void)
 			world_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_flow_metrics_size_has_a_histogram_for_each_direction, world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_flow_metrics_duration_falls_into_the_bucket_of_the_specification,
+			world_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_flow_metrics_duration_has_a_histogram_for_each_link_and_direction,
+			world_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_flow_metrics_tells_all_flags_where_tcp_was_seen, world_setup,
 			world_teardown),

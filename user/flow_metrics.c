@@ -13,10 +13,6 @@
 /* At most so many points has a metric of ringspan itself: the reasons of all losses. */
 #define SELF_POINTS (LEDGER_ROWS_MAX * (OTLP_DROP_MAX + 1) + 16)
 
-static const char *const directions[FLOW_HOOK_MAX] = {
-	[FLOW_RECEIVE] = "receive",
-	[FLOW_TRANSMIT] = "transmit",
-};
 static const char *const types[FLOW_NET_MAX] = {
 	[FLOW_NET_OTHER] = "other",
 	[FLOW_NET_IPV4] = "ipv4",
@@ -73,17 +69,6 @@ static bool is_usable(const struct metric_writer *w, const struct exemplar *x,
 	       x->pkts <= flow_counter_pkts(counted) && x->bytes <= counted->bytes;
 }
 
-/* And whose it is, if the tenant map names it. */
-static void add_interface(struct metric_writer *w, size_t if_slot)
-{
-	const char *name = w->s->if_names[if_slot];
-	uint32_t tenant = w->s->tenants ? tenant_map_interface(w->s->tenants, name) : 0;
-
-	metric_attr(w, NAME_INTERFACE, name);
-	if (tenant)
-		metric_attr(w, NAME_TENANT, tenant_map_name(w->s->tenants, tenant));
-}
-
 /* Packets, or with @is_bytes bytes, of each combination that has been seen. */
 static void add_totals(struct metric_writer *w, bool is_bytes)
 {
@@ -97,8 +82,7 @@ static void add_totals(struct metric_writer *w, bool is_bytes)
 		if (!pkts)
 			continue;
 		metric_point(w)->integer = is_bytes ? c->bytes : pkts;
-		add_interface(w, i / FLOW_COUNTERS_PER_IF);
-		metric_attr(w, NAME_IO_DIRECTION, directions[i / per_hook % FLOW_HOOK_MAX]);
+		metric_link(w, i / FLOW_COUNTERS_PER_IF, i / per_hook % FLOW_HOOK_MAX);
 		metric_attr(w, NAME_TYPE, types[i / FLOW_TRANSPORT_MAX % FLOW_NET_MAX]);
 		metric_attr(w, NAME_TRANSPORT, transports[i % FLOW_TRANSPORT_MAX]);
 		if (is_usable(w, x, c))
@@ -123,8 +107,7 @@ static void add_rates(struct metric_writer *w)
 			p->is_double = true;
 			p->number = (flow_counter_pkts(&now) - flow_counter_pkts(&before)) * 1e9 /
 				    w->s->elapsed_ns;
-			add_interface(w, i);
-			metric_attr(w, NAME_IO_DIRECTION, directions[hook]);
+			metric_link(w, i, hook);
 		}
 	}
 }
@@ -155,35 +138,17 @@ static void add_size_exemplar(struct metric_writer *w, size_t if_slot, unsigned 
 		add_exemplar(w, newest)->integer = (int64_t)(newest->bytes / newest->pkts);
 }
 
-/* Kernel slot s holds sizes up to 2^s and above 2^(s-1): OTLP's bucket s-1 at scale 0. */
 static void add_sizes(struct metric_writer *w)
 {
-	struct otlp_exp_histogram *h;
 	struct flow_counter sum;
-	unsigned hook, first, end;
-	uint64_t *buckets;
+	unsigned hook;
 	size_t i;
 
 	for (i = 0; i < w->s->interfaces; i++) {
 		for (hook = 0; hook < FLOW_HOOK_MAX; hook++) {
 			add_up(w->s->counters, i, hook, &sum);
-			if (!flow_counter_pkts(&sum))
-				continue;
-			for (first = 0; !sum.size[first];)
-				first++;
-			for (end = FLOW_SIZE_SLOTS; !sum.size[end - 1];)
-				end--;
-			buckets = w->buckets[i * FLOW_HOOK_MAX + hook];
-			memcpy(buckets, sum.size, sizeof(sum.size));
-			h = &metric_point(w)->histogram;
-			h->count = flow_counter_pkts(&sum);
-			h->sum = sum.bytes;
-			h->offset = (int32_t)first - 1;
-			h->buckets = buckets + first;
-			h->buckets_len = end - first;
-			add_interface(w, i);
-			metric_attr(w, NAME_IO_DIRECTION, directions[hook]);
-			add_size_exemplar(w, i, hook, &sum);
+			if (metric_link_slots(w, i, hook, sum.size, FLOW_SIZE_SLOTS, sum.bytes))
+				add_size_exemplar(w, i, hook, &sum);
 		}
 	}
 }
@@ -204,8 +169,7 @@ static void add_segments(struct metric_writer *w, size_t if_slot, unsigned hook)
 	}
 	for (flag = 0; pkts && flag < FLOW_SEGMENT_MAX; flag++) {
 		metric_point(w)->integer = (int64_t)count[flag];
-		add_interface(w, if_slot);
-		metric_attr(w, NAME_IO_DIRECTION, directions[hook]);
+		metric_link(w, if_slot, hook);
 		metric_attr(w, NAME_TCP_FLAG, flags[flag]);
 	}
 }

@@ -165,6 +165,7 @@
 #define NAME_STREAM_SUBSCRIBERS OTLP_STR("ringspan.stream.subscribers")
 #define NAME_PULL_REQUESTS OTLP_STR("ringspan.pull.requests")
 #define NAME_STATUS_CODE OTLP_STR("http.response.status_code")
+#define NAME_PACKET_DURATION OTLP_STR("ringspan.packet.duration")
 #define NAME_CPU_TIME OTLP_STR("ringspan.process.cpu.time")
 #define NAME_MEMORY OTLP_STR("ringspan.process.memory")
 #define NAME_CLOCK_STEPS OTLP_STR("ringspan.clock.steps")

@@ -54,6 +54,7 @@ struct flow_otlp_snapshot {
 	const struct flow_counter *counters;  /* interfaces x FLOW_COUNTERS_PER_IF */
 	const struct flow_counter *previous;  /* the same, one interval ago; NULL at first: no rates */
 	uint64_t elapsed_ns;                  /* since @previous */
+	const struct flow_cost *costs; /* interfaces x FLOW_HOOK_MAX; NULL: not known */
 	const struct exemplar *exemplars; /* one a counter, new since the last time; NULL: none */
 	const struct ledger *ledger;
 	size_t queue_items[OTLP_SIGNAL_MAX]; /* limit of the exporter's queues; 0: bytes alone */

@@ -34,6 +34,7 @@ struct meter {
 	struct flow_counter *now; /* read in this tick */
 	struct link_rates rates; /* over the last second */
 	struct flow_counter *exported; /* at the last export */
+	struct flow_cost costs[FLOW_MAX_IFS * FLOW_HOOK_MAX];
 	struct outbox *points, *logs; /* NULL: nobody takes them */
 	struct otlp_delta *delta; /* NULL: all cumulative */
 	struct flow_series *series; /* NULL: nobody wants it */
@@ -251,6 +252,7 @@ static void meter_snapshot(struct meter *m, const struct ledger *l, const char *
 	    .counters = m->now,
 	    .previous = m->exported,
 	    .elapsed_ns = m->now_mono_ns - m->exported_mono_ns,
+	    .costs = probe_read_costs(m->opts.probe, m->costs) ? NULL : m->costs,
 	    .exemplars = m->newest,
 	    .ledger = l,
 	    .cpu_seconds = meter_cpu_seconds(),

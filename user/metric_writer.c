@@ -72,6 +72,49 @@ void metric_attr_bool(struct metric_writer *w, struct otlp_str key, bool value)
 	add(w, key, OTLP_BOOL)->value.boolean = value;
 }
 
+void metric_interface(struct metric_writer *w, size_t if_slot)
+{
+	const char *name = w->s->if_names[if_slot];
+	uint32_t tenant = w->s->tenants ? tenant_map_interface(w->s->tenants, name) : 0;
+
+	metric_attr(w, NAME_INTERFACE, name);
+	if (tenant)
+		metric_attr(w, NAME_TENANT, tenant_map_name(w->s->tenants, tenant));
+}
+
+void metric_link(struct metric_writer *w, size_t if_slot, enum flow_hook hook)
+{
+	metric_interface(w, if_slot);
+	metric_attr(w, NAME_IO_DIRECTION, hook == FLOW_RECEIVE ? "receive" : "transmit");
+}
+
+bool metric_link_slots(struct metric_writer *w, size_t if_slot, enum flow_hook hook,
+		       const __u64 *slots, unsigned slots_len, double sum)
+{
+	uint64_t *buckets = w->buckets[if_slot * FLOW_HOOK_MAX + hook];
+	struct otlp_exp_histogram *h;
+	unsigned first = 0, s;
+
+	assert(slots_len <= METRIC_SLOTS);
+	while (slots_len && !slots[slots_len - 1])
+		slots_len--;
+	if (!slots_len)
+		return false;
+	while (!slots[first])
+		first++;
+	h = &metric_point(w)->histogram;
+	for (s = first; s < slots_len; s++) {
+		buckets[s] = slots[s];
+		h->count += slots[s];
+	}
+	h->sum = sum;
+	h->offset = (int32_t)first - 1;
+	h->buckets = buckets + first;
+	h->buckets_len = slots_len - first;
+	metric_link(w, if_slot, hook);
+	return true;
+}
+
 void metric_count(struct metric_writer *w, struct otlp_str key, const char *value, uint64_t count)
 {
 	metric_point(w)->integer = (int64_t)count;

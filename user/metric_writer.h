@@ -12,6 +12,7 @@
 #include "user/flow_otlp.h"
 
 #define METRIC_POINT_ATTRS 10
+#define METRIC_SLOTS 24 /* of a histogram that the kernel counts */
 
 struct metric_writer {
 	const struct flow_otlp_snapshot *s;
@@ -20,7 +21,7 @@ struct metric_writer {
 	struct otlp_point *points; /* cap of them */
 	struct otlp_attr *attrs; /* METRIC_POINT_ATTRS for each point */
 	struct otlp_exemplar *exemplars; /* one for each point */
-	uint64_t (*buckets)[FLOW_SIZE_SLOTS]; /* one for each interface and direction */
+	uint64_t (*buckets)[METRIC_SLOTS]; /* one for each interface and direction */
 	size_t cap;
 	size_t len;
 };
@@ -46,6 +47,15 @@ struct otlp_point *metric_point(struct metric_writer *w);
 void metric_attr(struct metric_writer *w, struct otlp_str key, const char *value);
 void metric_attr_int(struct metric_writer *w, struct otlp_str key, int64_t value);
 void metric_attr_bool(struct metric_writer *w, struct otlp_str key, bool value);
+
+/* Which link and direction it is of; and whose link that is, if the tenant map names it. */
+void metric_interface(struct metric_writer *w, size_t if_slot);
+void metric_link(struct metric_writer *w, size_t if_slot, enum flow_hook hook);
+
+/* A point of a link's histogram, from slots of the kernel: slot s is bucket s-1 at scale 0. None if
+ * all of them are empty, and then false. One for each link and direction in a metric. */
+bool metric_link_slots(struct metric_writer *w, size_t if_slot, enum flow_hook hook,
+		       const __u64 *slots, unsigned slots_len, double sum);
 
 /* A point of an integer and one attribute. */
 void metric_count(struct metric_writer *w, struct otlp_str key, const char *value, uint64_t count);

@@ -176,6 +176,7 @@ static int probe_create_maps(struct probe *p)
 		return -errno;
 	bpf_object__for_each_program(prog, p->maps->obj) bpf_program__set_autoload(prog, false);
 	bpf_map__set_max_entries(p->maps->maps.flow_counters, FLOW_COUNTERS_PER_IF * p->ifs_len);
+	bpf_map__set_max_entries(p->maps->maps.flow_costs, FLOW_HOOK_MAX * p->ifs_len);
 	bpf_map__set_max_entries(p->maps->maps.flow_states, p->o->max_flows);
 	bpf_map__set_max_entries(p->maps->maps.flow_rings, p->o->workers);
 	err = flow_bpf__load(p->maps);

@@ -66,6 +66,8 @@ int probe_flow_each(const struct probe *p, probe_flow_fn fn, void *ctx);
 
 /* Sums over CPUs. @ret has FLOW_COUNTERS_PER_IF elements for each interface. */
 int probe_read_counters(const struct probe *p, struct flow_counter *ret);
+/* The same; FLOW_HOOK_MAX elements for each interface. */
+int probe_read_costs(const struct probe *p, struct flow_cost *ret);
 int probe_read_stats(const struct probe *p, struct flow_stats *ret);
 /* How full the ring of a worker is now, 0..1. Any thread. */
 double probe_ring_share(const struct probe *p, unsigned worker);

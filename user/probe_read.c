@@ -152,6 +152,20 @@ int probe_read_counters(const struct probe *p, struct flow_counter *ret)
 	return 0;
 }
 
+int probe_read_costs(const struct probe *p, struct flow_cost *ret)
+{
+	__u32 i;
+	int err;
+
+	for (i = 0; i < FLOW_HOOK_MAX * p->ifs_len; i++) {
+		err = probe_sum(p, p->maps->maps.flow_costs, i, (__u64 *)&ret[i],
+				sizeof(*ret) / 8);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 int probe_read_stats(const struct probe *p, struct flow_stats *ret)
 {
 	return probe_sum(p, p->maps->maps.flow_stats, 0, (__u64 *)ret, sizeof(*ret) / 8);

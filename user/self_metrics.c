@@ -206,6 +206,21 @@ static int emit_pull(struct metric_writer *w)
 	return metric_end(w, &about);
 }
 
+static int emit_packet_cost(struct metric_writer *w)
+{
+	static const struct metric_about about = {
+		NAME_PACKET_DURATION, "ns", METRIC_HISTOGRAM,
+		"Time that ringspan takes for a packet in the kernel; of a sample of them"};
+	const struct flow_cost *c = w->s->costs;
+	unsigned hook;
+	size_t i;
+
+	for (i = 0; c && i < w->s->interfaces; i++)
+		for (hook = 0; hook < FLOW_HOOK_MAX; hook++, c++)
+			metric_link_slots(w, i, hook, c->slot, FLOW_COST_SLOTS, c->sum_ns);
+	return metric_end(w, &about);
+}
+
 static int emit_process(struct metric_writer *w)
 {
 	static const struct metric_about pressure = {NAME_RING_PRESSURE, "1", METRIC_GAUGE,
@@ -272,6 +287,7 @@ int self_metrics(struct metric_writer *w)
 		emit_queues,
 		emit_stream,
 		emit_pull,
+		emit_packet_cost,
 		emit_process,
 		emit_sampling,
 	};
