@@ -527,6 +527,7 @@ static void test_flow_otlp_handshake_is_a_child_of_the_root(void **state)
 	assert_int_equal(s->end_unix_ns, root.start_unix_ns + 4000000);
 	assert_true(attr(s, "flow.tcp.handshake.server.duration")->value.number == 0.0032);
 	assert_true(attr(s, "flow.tcp.handshake.client.duration")->value.number == 0.0008);
+	assert_memory_equal(attr(s, "flow.tcp.handshake.class")->value.string.ptr, "1ms", 4);
 	assert_int_equal(attr(s, "source.port")->value.integer, 41234);
 	assert_non_null(attr(s, "flow.community_id"));
 	assert_null(attr(s, "flow.packets.total"));
@@ -536,6 +537,30 @@ static void test_flow_otlp_handshake_is_a_child_of_the_root(void **state)
 }
 
 /* Whatever order the records come in, and however often a segment is sent: the first of each. */
+static void test_flow_otlp_handshake_class_is_its_power_of_ten(void **state)
+{
+	static const struct {
+		uint64_t us;
+		const char *name;
+	} of[] = {
+		{0, "0ms"},	 {999, "0ms"},	  {1000, "1ms"},     {9999, "1ms"},
+		{10000, "10ms"}, {99999, "10ms"}, {100000, "100ms"}, {999999, "100ms"},
+		{1000000, "1s"}, {9999999, "1s"}, {10000000, "1s"},  {60000000, "1s"},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(of) / sizeof(*of); i++) {
+		struct flow_handshake_times t = {.syn_mono_ns = 7 * S};
+
+		t.ack_mono_ns = t.syn_mono_ns + of[i].us * 1000;
+		t.synack_mono_ns = t.ack_mono_ns; /* whoever took the time */
+		assert_string_equal(flow_handshake_class(&t), of[i].name);
+		t.synack_mono_ns = t.syn_mono_ns;
+		assert_string_equal(flow_handshake_class(&t), of[i].name);
+	}
+}
+
 static void test_flow_otlp_handshake_is_of_first_segments(void **state)
 {
 	struct flow f = sample_http();
@@ -621,6 +646,7 @@ int main(void)
 		cmocka_unit_test(test_flow_otlp_never_ends_before_it_starts),
 		cmocka_unit_test(test_flow_otlp_line_says_it_all),
 		cmocka_unit_test(test_flow_otlp_line_brackets_ipv6_and_shows_errors),
+		cmocka_unit_test(test_flow_otlp_handshake_class_is_its_power_of_ten),
 		cmocka_unit_test(test_flow_otlp_handshake_is_a_child_of_the_root),
 		cmocka_unit_test(test_flow_otlp_handshake_is_of_first_segments),
 		cmocka_unit_test(test_flow_otlp_handshake_without_a_segment_is_none),

@@ -51,6 +51,17 @@ bool flow_handshake_times(const struct flow *f, struct flow_handshake_times *ret
 	return true;
 }
 
+const char *flow_handshake_class(const struct flow_handshake_times *t)
+{
+	static const char *const names[] = {"0ms", "1ms", "10ms", "100ms", "1s"};
+	uint64_t ms = (t->ack_mono_ns - t->syn_mono_ns) / 1000000;
+	size_t i = 0;
+
+	for (; ms && i < sizeof(names) / sizeof(*names) - 1; ms /= 10)
+		i++;
+	return names[i];
+}
+
 bool flow_answer_time(const struct flow *f, uint64_t *ret_ns)
 {
 	bool is_icmp = f->key.proto == IPPROTO_ICMP || f->key.proto == IPPROTO_ICMPV6;

@@ -38,6 +38,10 @@ struct flow_handshake_times {
 /* False: some segment of it was not seen, they contradict each other, or both sides opened. */
 bool flow_handshake_times(const struct flow *f, struct flow_handshake_times *ret);
 
+/* The power of ten that a handshake took at least: "0ms" (less than 1 ms), "1ms", "10ms", "100ms",
+ * "1s" (or more). For back ends that search attributes only for what equals them. */
+const char *flow_handshake_class(const struct flow_handshake_times *t);
+
 /* Not TCP: the time from the first packet to the first one the other way. False: there was none,
  * it came after a minute, or which one it was is not known. Sets *ret_ns. */
 bool flow_answer_time(const struct flow *f, uint64_t *ret_ns);

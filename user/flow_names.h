@@ -47,6 +47,7 @@
 #define NAME_REVERSE_TCP_FLAGS OTLP_STR("flow.reverse.tcp.flags")
 #define NAME_HANDSHAKE_SERVER OTLP_STR("flow.tcp.handshake.server.duration")
 #define NAME_HANDSHAKE_CLIENT OTLP_STR("flow.tcp.handshake.client.duration")
+#define NAME_HANDSHAKE_CLASS OTLP_STR("flow.tcp.handshake.class")
 #define NAME_TCP_STATE OTLP_STR("flow.tcp.state")
 #define NAME_TCP_RTT OTLP_STR("flow.tcp.rtt.smoothed")
 #define NAME_REVERSE_TCP_RTT OTLP_STR("flow.reverse.tcp.rtt.smoothed")

@@ -457,6 +457,7 @@ const struct otlp_span *flow_otlp_handshake(struct flow_otlp *o, const struct fl
 	add_where(o, f, if_name);
 	add_seconds(o, NAME_HANDSHAKE_SERVER, t.synack_mono_ns - t.syn_mono_ns);
 	add_seconds(o, NAME_HANDSHAKE_CLIENT, t.ack_mono_ns - t.synack_mono_ns);
+	add_str(o, NAME_HANDSHAKE_CLASS, flow_handshake_class(&t));
 	s->attrs = (struct otlp_attrs){o->attrs, o->attrs_len};
 	o->event = (struct otlp_event){.time_unix_ns = t.synack_mono_ns + f->clock_offset_ns,
 				       .name = EVENT_SYNACK};
