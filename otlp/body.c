@@ -6,16 +6,18 @@
 
 struct counted {
 	struct otlp_body body; /* first: what the others see */
+	struct otlp_spares *spares;
 	atomic_uint refs;
 };
 
-struct otlp_body *otlp_body_create(uint8_t *data, size_t size)
+struct otlp_body *otlp_body_create(uint8_t *data, size_t size, struct otlp_spares *spares)
 {
 	struct counted *c = malloc(sizeof(*c));
 
 	if (!c)
 		return NULL;
 	c->body = (struct otlp_body){data, size};
+	c->spares = spares;
 	atomic_init(&c->refs, 1);
 	return &c->body;
 }
@@ -32,6 +34,6 @@ void otlp_body_unref(struct otlp_body *b)
 
 	if (!c || atomic_fetch_sub(&c->refs, 1) != 1)
 		return;
-	free((uint8_t *)(uintptr_t)c->body.data);
+	otlp_spares_give(c->spares, (uint8_t *)(uintptr_t)c->body.data);
 	free(c);
 }

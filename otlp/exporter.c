@@ -17,14 +17,18 @@
 
 #include "otlp/queue.h"
 #include "otlp/sender.h"
+#include "otlp/spares.h"
 #include "otlp/split.h"
 #include "otlp/wal_dir.h"
+
+#define SPARE_BYTES ((size_t)4 << 20)
 
 struct otlp_exporter {
 	struct otlp_sender *(*outlets)[OTLP_SIGNAL_MAX]; /* NULL: not exported there */
 	size_t destinations;
 	struct otlp_sender **senders;
 	size_t senders_len;
+	struct otlp_spares *spares;
 	size_t request_bytes;
 	int dir_fd; /* queue directory; -1: none */
 	atomic_bool is_stopped;
@@ -145,7 +149,7 @@ static int create(struct otlp_exporter **ret, const struct otlp_exporter_opts *o
 	x->destinations = opts->destinations_len;
 	x->outlets = calloc(x->destinations + 1, sizeof(*x->outlets));
 	x->senders = calloc(x->destinations * OTLP_SIGNAL_MAX + 1, sizeof(struct otlp_sender *));
-	if (!x->outlets || !x->senders)
+	if (!x->outlets || !x->senders || otlp_spares_create(&x->spares, SPARE_BYTES))
 		goto fail;
 	err = check_different(opts, error);
 	if (err)
@@ -210,6 +214,7 @@ void otlp_exporter_destroy(struct otlp_exporter *x)
 		otlp_sender_destroy(x->senders[i]);
 	if (x->dir_fd >= 0)
 		close(x->dir_fd);
+	otlp_spares_destroy(x->spares);
 	free(x->senders);
 	free(x->outlets);
 	free(x);
@@ -227,7 +232,7 @@ struct pieces {
 static int deal_out(struct otlp_exporter *x, enum otlp_signal signal, uint8_t *data, size_t size,
 		    size_t items)
 {
-	struct otlp_body *body = otlp_body_create(data, size);
+	struct otlp_body *body = otlp_body_create(data, size, x->spares);
 
 	if (!body)
 		return -ENOMEM;
@@ -264,6 +269,11 @@ bool otlp_exporter_takes(const struct otlp_exporter *x, enum otlp_signal signal)
 		if (x->outlets[i][signal])
 			return true;
 	return false;
+}
+
+uint8_t *otlp_exporter_buffer(struct otlp_exporter *x, size_t size)
+{
+	return otlp_spares_take(x->spares, size);
 }
 
 int otlp_exporter_submit(struct otlp_exporter *x, enum otlp_signal signal, uint8_t *data,

@@ -5,7 +5,7 @@
  *
  *	otlp_encoder_create(&encoder, &source);        who speaks (otlp.h: struct otlp_source)
  *	otlp_exporter_create(&exporter, &opts, &why);  to whom (below)
- *	otlp_batch_begin(&batch, encoder, OTLP_TRACES, malloc(cap), cap);
+ *	otlp_batch_begin(&batch, encoder, OTLP_TRACES, otlp_exporter_buffer(exporter, cap), cap);
  *	otlp_batch_add_span(&batch, &span);            as often as it takes; -ENOSPC: full, send it
  *	size = otlp_batch_end(&batch);
  *	otlp_exporter_submit(exporter, OTLP_TRACES, batch.data, size, batch.items);
@@ -88,8 +88,12 @@ struct otlp_exporter_opts {
 int otlp_exporter_create(struct otlp_exporter **ret, const struct otlp_exporter_opts *opts,
 			 char error[OTLP_ERROR_CAP]);
 
+/* Memory for a request of at most @size bytes, to be submitted or freed: like malloc, but rather
+ * that of one that was sent. NULL: none. What is not used of it counts in no limit. */
+uint8_t *otlp_exporter_buffer(struct otlp_exporter *x, size_t size);
+
 /* Queues one encoded request (from otlp_batch_end) of @items items for all destinations. @data
- * comes from malloc; on 0 the exporter owns it. Errors, the caller still owns: -EINVAL empty,
+ * comes from otlp_exporter_buffer() or malloc; on 0 the exporter owns it. Errors, the caller still owns: -EINVAL empty,
  * -ENOTSUP no destination takes the signal, -ESHUTDOWN stopped, -ENOMEM. A full queue drops its
  * oldest requests to make room and counts their items; a request larger than the whole queue is
  * dropped itself (0, counted). Never blocks on the network or on a disk. */

@@ -20,7 +20,6 @@
 #include <string.h>
 #include <strings.h>
 #include <nng/nng.h>
-#include <nng/supplemental/http/http.h>
 
 #include "otlp/http_op.h"
 #include "otlp/tls.h"
@@ -33,7 +32,8 @@ struct otlp_http_conn {
 	struct otlp_tls *tls; /* NULL: http */
 	struct otlp_http_wait wait;
 	struct otlp_http_op rd, wr; /* rd also dials */
-	nng_http_conn *conn; /* NULL: closed */
+	nng_aio *now; /* for what can be written without waiting */
+	nng_stream *stream; /* NULL: closed */
 	int rd_err, wr_err; /* how its directions ended; 0: not yet */
 	char *request; /* head of the request; has secrets */
 	nng_iov unsent[2]; /* of the request: rest of its head, rest of its body */
@@ -71,7 +71,8 @@ int otlp_http_conn_create(struct otlp_http_conn **ret, const struct otlp_url *ur
 	c->url = *url;
 	c->rd.done_fd = c->wr.done_fd = -1;
 	if ((err = otlp_http_wait_init(&c->wait)) || (err = otlp_http_op_init(&c->rd)) ||
-	    (err = otlp_http_op_init(&c->wr))) {
+	    (err = otlp_http_op_init(&c->wr)) ||
+	    (err = nng_aio_alloc(&c->now, NULL, NULL) ? -ENOMEM : 0)) {
 		*why = err == -ENOMEM ? *why : "out of file descriptors";
 		goto fail;
 	}
@@ -93,6 +94,8 @@ void otlp_http_conn_destroy(struct otlp_http_conn *c)
 	otlp_tls_destroy(c->tls);
 	otlp_http_op_reset(&c->rd);
 	otlp_http_op_reset(&c->wr);
+	if (c->now)
+		nng_aio_free(c->now);
 	otlp_http_wait_reset(&c->wait);
 	free(c);
 }
@@ -104,28 +107,23 @@ void otlp_http_conn_set_timeout(struct otlp_http_conn *c, uint32_t timeout_ms)
 
 /* ---- open, close ---- */
 
-/* A client object per connection: one that was cancelled while dialling cannot be used again. */
+/* A dialer per connection: one that was cancelled while dialling cannot be used again. */
 static int dial(struct otlp_http_conn *c, const char *text)
 {
-	nng_http_client *client = NULL;
-	nng_url *url = NULL;
-	int err = otlp_http_op_errno(nng_url_parse(&url, text));
+	nng_stream_dialer *dialer = NULL;
+	int err = otlp_http_op_errno(nng_stream_dialer_alloc(&dialer, text));
 
-	if (err)
-		return err;
-	err = otlp_http_op_errno(nng_http_client_alloc(&client, url));
-	nng_url_free(url);
 	if (err)
 		return err;
 	err = otlp_http_wait_check(&c->wait);
 	if (!err) {
-		nng_http_client_connect(client, otlp_http_op_begin(&c->rd));
+		nng_stream_dialer_dial(dialer, otlp_http_op_begin(&c->rd));
 		err = otlp_http_op_finish(&c->wait, &c->rd);
 		otlp_http_op_cancel(&c->rd);
 		if (nng_aio_result(c->rd.aio) == 0)
-			c->conn = nng_aio_get_output(c->rd.aio, 0);
+			c->stream = nng_aio_get_output(c->rd.aio, 0);
 	}
-	nng_http_client_free(client);
+	nng_stream_dialer_free(dialer);
 	return err;
 }
 
@@ -134,11 +132,11 @@ static int dial(struct otlp_http_conn *c, const char *text)
  * addresses, too, has no IPv4 where the host has none but 127.0.0.1: mapped into IPv6 it has. */
 int otlp_http_conn_open(struct otlp_http_conn *c)
 {
-	static const char *const name[][3] = {{"http", ""}, {"http4", ""}, {"http6", ""}, {}};
-	static const char *const ipv4[][3] = {{"http", ""}, {"http", "::ffff:"}, {}};
-	static const char *const ipv6[][3] = {{"http", ""}, {}};
+	static const char *const name[][3] = {{"tcp", ""}, {"tcp4", ""}, {"tcp6", ""}, {}};
+	static const char *const ipv4[][3] = {{"tcp", ""}, {"tcp", "::ffff:"}, {}};
+	static const char *const ipv6[][3] = {{"tcp", ""}, {}};
 	static const char *const local[][3] = {
-		{"http", "", "127.0.0.1"}, {"http", "", "::1"}, {"http", "::ffff:", "127.0.0.1"}, {}};
+		{"tcp", "", "127.0.0.1"}, {"tcp", "", "::1"}, {"tcp", "::ffff:", "127.0.0.1"}, {}};
 	const struct otlp_url *u = &c->url;
 	const char *const(*try)[3] = name; /* scheme, what stands before the host, the host */
 	struct in_addr addr;
@@ -161,7 +159,7 @@ int otlp_http_conn_open(struct otlp_http_conn *c)
 		char text[300];
 		int err;
 
-		snprintf(text, sizeof(text), "%s://%s%s%s%s:%u/", try[i][0], is_ipv6 ? "[" : "",
+		snprintf(text, sizeof(text), "%s://%s%s%s%s:%u", try[i][0], is_ipv6 ? "[" : "",
 			 try[i][1], host, is_ipv6 ? "]" : "", u->port);
 		err = dial(c, text);
 		if (err == 0 || err == -ETIMEDOUT || err == -ECANCELED)
@@ -183,18 +181,19 @@ static void forget_request(struct otlp_http_conn *c)
 
 void otlp_http_conn_close(struct otlp_http_conn *c)
 {
-	if (c->conn) {
+	if (c->stream) {
 		otlp_http_op_cancel(&c->rd);
 		otlp_http_op_cancel(&c->wr);
-		nng_http_conn_close(c->conn);
-		c->conn = NULL;
+		nng_stream_close(c->stream);
+		nng_stream_free(c->stream);
+		c->stream = NULL;
 	}
 	forget_request(c);
 }
 
 bool otlp_http_conn_is_open(const struct otlp_http_conn *c)
 {
-	return c->conn;
+	return c->stream;
 }
 
 /* ---- bytes ---- */
@@ -218,44 +217,26 @@ static bool is_sent(struct otlp_http_conn *c)
 	       (!c->tls || otlp_tls_waiting(c->tls, &at) == 0);
 }
 
-/* Begins to write what can be written. -EKEYREJECTED. */
-static int push(struct otlp_http_conn *c)
+/* What is to be written next, as nng wants it: how many pieces. */
+static unsigned next_write(struct otlp_http_conn *c, nng_iov iov[2])
 {
-	nng_iov *unsent, iov;
+	nng_iov *unsent = next_unsent(c);
 	const uint8_t *at;
-	size_t len;
-	int err = 0;
 
-	while (c->tls && !err && (unsent = next_unsent(c))) {
-		err = otlp_tls_write(c->tls, unsent->iov_buf, unsent->iov_len, &len);
-		advance(unsent, len);
-	}
-	if (c->wr.is_begun || c->wr_err)
-		return err == -EAGAIN ? 0 : err;
 	if (c->tls) {
-		iov.iov_len = otlp_tls_waiting(c->tls, &at);
-		iov.iov_buf = (void *)(uintptr_t)at;
-		nng_aio_set_iov(c->wr.aio, 1, &iov);
-	} else if ((unsent = next_unsent(c))) {
-		iov = *unsent;
-		nng_aio_set_iov(c->wr.aio, (unsigned)(&c->unsent[2] - unsent), unsent);
-	} else {
-		iov.iov_len = 0;
+		iov[0].iov_len = otlp_tls_waiting(c->tls, &at);
+		iov[0].iov_buf = (void *)(uintptr_t)at;
+		return iov[0].iov_len > 0;
 	}
-	if (iov.iov_len)
-		nng_http_conn_write(c->conn, otlp_http_op_begin(&c->wr));
-	return err == -EAGAIN ? 0 : err;
+	iov[0] = c->unsent[0].iov_len ? c->unsent[0] : c->unsent[1];
+	iov[1] = c->unsent[1];
+	return unsent ? (unsigned)(&c->unsent[2] - unsent) : 0;
 }
 
-static void take_write(struct otlp_http_conn *c)
+static void count_written(struct otlp_http_conn *c, size_t len)
 {
-	size_t len, part;
-	int err;
+	size_t part;
 
-	if (!otlp_http_op_take(&c->wr, &err))
-		return;
-	c->wr_err = err;
-	len = err ? 0 : nng_aio_count(c->wr.aio);
 	if (c->tls) {
 		otlp_tls_sent(c->tls, len);
 		return;
@@ -264,6 +245,80 @@ static void take_write(struct otlp_http_conn *c)
 		part = len < c->unsent[i].iov_len ? len : c->unsent[i].iov_len;
 		advance(&c->unsent[i], part);
 	}
+}
+
+static void write_later(struct otlp_http_conn *c, nng_iov *iov, unsigned len)
+{
+	nng_aio_set_iov(c->wr.aio, len, iov);
+	nng_stream_send(c->stream, otlp_http_op_begin(&c->wr));
+}
+
+/* What the kernel takes at once, it takes in this thread: nng sends when it is asked to, and what
+ * it could not send is taken back. Without a callback its other threads have no part in it. False:
+ * it took not all. */
+static bool write_now(struct otlp_http_conn *c, nng_iov *iov, unsigned len)
+{
+	size_t size = iov[0].iov_len + (len == 2 ? iov[1].iov_len : 0), sent;
+	int rv;
+
+	nng_aio_set_iov(c->now, len, iov);
+	nng_stream_send(c->stream, c->now);
+	nng_aio_cancel(c->now);
+	nng_aio_wait(c->now);
+	rv = nng_aio_result(c->now);
+	sent = rv ? 0 : nng_aio_count(c->now);
+	if (rv && rv != NNG_ECANCELED)
+		c->wr_err = otlp_http_op_errno(rv);
+	count_written(c, sent);
+	return sent == size;
+}
+
+/* -EKEYREJECTED; -EAGAIN: no more room for it now. */
+static int encrypt(struct otlp_http_conn *c)
+{
+	nng_iov *unsent;
+	int err = 0;
+
+	while (c->tls && !err && (unsent = next_unsent(c))) {
+		size_t len;
+
+		err = otlp_tls_write(c->tls, unsent->iov_buf, unsent->iov_len, &len);
+		advance(unsent, len);
+	}
+	return err;
+}
+
+/* Writes what can be written, and begins to write the rest. -EKEYREJECTED. */
+static int push(struct otlp_http_conn *c)
+{
+	bool goes_on = true;
+	int err;
+
+	do {
+		nng_iov iov[2];
+		unsigned len;
+
+		err = encrypt(c);
+		if (c->wr.is_begun || c->wr_err)
+			break;
+		len = next_write(c, iov);
+		if (len == 0)
+			break;
+		if (!goes_on)
+			write_later(c, iov, len);
+		goes_on = goes_on && write_now(c, iov, len);
+	} while (!c->wr.is_begun);
+	return err == -EAGAIN ? 0 : err;
+}
+
+static void take_write(struct otlp_http_conn *c)
+{
+	int err;
+
+	if (!otlp_http_op_take(&c->wr, &err))
+		return;
+	c->wr_err = err;
+	count_written(c, err ? 0 : nng_aio_count(c->wr.aio));
 }
 
 static void pull(struct otlp_http_conn *c)
@@ -278,7 +333,7 @@ static void pull(struct otlp_http_conn *c)
 		iov.iov_buf = at;
 	}
 	nng_aio_set_iov(c->rd.aio, 1, &iov);
-	nng_http_conn_read(c->conn, otlp_http_op_begin(&c->rd));
+	nng_stream_recv(c->stream, otlp_http_op_begin(&c->rd));
 }
 
 static void take_read(struct otlp_http_conn *c)

@@ -245,7 +245,7 @@ int otlp_journal_read(struct otlp_journal *j, const struct otlp_request *r, stru
 
 	if (err)
 		return err;
-	*ret = otlp_body_create(data, r->size);
+	*ret = otlp_body_create(data, r->size, NULL);
 	if (!*ret) {
 		free(data);
 		return -ENOMEM;

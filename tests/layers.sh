@@ -36,7 +36,8 @@ otlp/tls
 otlp/http_op
 otlp/http_conn
 otlp/http otlp/http_profile
-otlp/account otlp/body otlp/pace
+otlp/account otlp/spares otlp/pace
+otlp/body
 otlp/queue otlp/queue_impl otlp/queue_journal
 otlp/journal
 otlp/exporter otlp/sender

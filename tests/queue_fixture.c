@@ -21,7 +21,7 @@ static struct otlp_body *body(size_t size, size_t items)
 	struct otlp_body *b;
 
 	data[0] = (uint8_t)items;
-	b = otlp_body_create(data, size);
+	b = otlp_body_create(data, size, NULL);
 	assert_non_null(b);
 	return b;
 }

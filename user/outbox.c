@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A request is built in one buffer of the largest size it may have, and leaves as a copy of just
- * its size: it may wait in the exporter's queue for long, and copying costs a twentieth of
- * encoding, less than to get a large buffer from the kernel for each.
+ * A request is built in a buffer of the largest size it may have, the exporter's, which leaves with
+ * it, uncopied, and comes back with what it has been in before. One that fills little of its buffer
+ * leaves as a copy of just its size: many of them may wait in the exporter's queue for long.
  */
 #include "user/outbox.h"
 
@@ -12,12 +12,14 @@
 
 struct outbox {
 	struct outbox_opts opts;
-	uint8_t *buffer; /* max_bytes; NULL: not needed yet */
+	uint8_t *buffer; /* max_bytes; NULL: not needed now */
 	struct otlp_batch batch;
 	bool has_batch;
 	uint64_t begun_mono_ns;
 	struct outbox_stats stats;
 };
+
+#define OUTBOX_WASTE_MAX 4 /* times the size of a request */
 
 typedef int (*outbox_add_fn)(struct otlp_batch *b, const void *item);
 
@@ -50,7 +52,7 @@ static int outbox_begin(struct outbox *o, uint64_t now_mono_ns)
 	if (o->has_batch)
 		return 0;
 	if (!o->buffer)
-		o->buffer = malloc(o->opts.max_bytes);
+		o->buffer = otlp_exporter_buffer(o->opts.exporter, o->opts.max_bytes);
 	if (!o->buffer)
 		return -ENOMEM;
 	if (otlp_batch_begin(&o->batch, o->opts.encoder, o->opts.signal, o->buffer,
@@ -59,6 +61,21 @@ static int outbox_begin(struct outbox *o, uint64_t now_mono_ns)
 	o->has_batch = true;
 	o->begun_mono_ns = now_mono_ns;
 	return 0;
+}
+
+/* What is submitted: the buffer itself or a copy; NULL: no memory. */
+static uint8_t *outbox_leave(struct outbox *o, size_t size)
+{
+	uint8_t *data = o->buffer;
+
+	if (size >= o->opts.max_bytes / OUTBOX_WASTE_MAX) {
+		o->buffer = NULL;
+		return data;
+	}
+	data = malloc(size);
+	if (data)
+		memcpy(data, o->buffer, size);
+	return data;
 }
 
 void outbox_flush(struct outbox *o)
@@ -74,9 +91,7 @@ void outbox_flush(struct outbox *o)
 	size = otlp_batch_end(&o->batch);
 	if (!size)
 		return;
-	data = malloc(size);
-	if (data)
-		memcpy(data, o->buffer, size);
+	data = outbox_leave(o, size);
 	if (!data || otlp_exporter_submit(o->opts.exporter, o->opts.signal, data, size, items)) {
 		o->stats.unsent += items;
 		free(data);
