@@ -35,7 +35,7 @@ done
 sed -i 's#PATH=\$PATH:/usr/sbin:/sbin#PATH=$PATH#' "$dir/compose/engine.sh"
 
 stub() { # NAME SCRIPT
-	printf '#!/bin/bash\necho "$(basename "$0") $*" >>"%s/asked"\n%s\n' "$dir" "$2" >"$dir/bin/$1"
+	printf '#!/bin/bash\necho "${0##*/} $*" >>"%s/asked"\n%s\n' "$dir" "$2" >"$dir/bin/$1"
 	chmod +x "$dir/bin/$1"
 }
 
