@@ -30,7 +30,7 @@ image() { # SERVER TAG_PATTERN PATH
 	local folder=$dir/image-$1 tag library
 	tag=$(sed -nE "s#^ *image: *(.*/$2:.*)#\1#p" "$repo/compose/compose.yaml")
 	[ -n "$tag" ] || fail "compose.yaml has no image $2"
-	mkdir -p "$folder/root/usr/bin" "$folder/root/bin" "$folder/root/${3%/*}"
+	mkdir -p "$folder/root/usr/bin" "$folder/root/bin" "$(dirname "$folder/root/$3")"
 	cp "${program[$1]}" "$folder/root/$3"
 	cp "$(command -v busybox)" "$folder/root/bin/busybox"
 	ln -s busybox "$folder/root/bin/sh"
