@@ -79,6 +79,9 @@ stop() { # NAME
 stack() { # WHAT OPTION…: see interop/ask_stack.py
 	in_ns watch "$py" "$tests/interop/ask_stack.py" "$@" >"$dir/asked" 2>&1
 }
+eventually() { # SECONDS WHAT OPTION…
+	tries_until "$1" stack "${@:2}" || fail "not within $1 s: ${*:2}: $(cat "$dir/asked")"
+}
 check() { stack "$@" || fail "$*: $(cat "$dir/asked")"; }
 value() { # EXPRESSION: of one series; 0 if there is none
 	ask -G http://prometheus:9090/api/v1/query --data-urlencode "query=$1" |
@@ -160,18 +163,18 @@ first_traffic() {
 	say "Jaeger is away: $(value 'otelcol_exporter_queue_size{exporter="otlp_http/jaeger"}') bytes wait"
 	jaeger_start
 	wait_for 60 "Jaeger is healthy" answers http://jaeger:13133/status
-	wait_for 60 "scraped, too" stack scraped $(about xdp-packet-counter)
-	wait_for 60 "the spans of connections arrive" stack connections $(about xdp-packet-counter)
-	wait_for 60 "rules are evaluated" stack rules $(about xdp-packet-counter)
+	eventually 60 scraped $(about xdp-packet-counter)
+	eventually 60 connections $(about xdp-packet-counter)
+	eventually 60 rules $(about xdp-packet-counter)
 	say "rules: all evaluated, each recording rule has data"
 	check exemplars $(about xdp-packet-counter)
 	say "exemplars: $(tail -n 1 "$dir/asked")"
 	if [ -x "$tests/interop/expressions.py" ]; then
-		wait_for 60 "expressions have data" stack expressions $(about xdp-packet-counter)
+		eventually 60 expressions $(about xdp-packet-counter)
 		say "expressions: $(tail -n 1 "$dir/asked")"
 	fi
 	ringspan_stop xdp-packet-counter
-	wait_for 40 "all of it arrives" stack arrived $(about xdp-packet-counter)
+	eventually 40 arrived $(about xdp-packet-counter)
 	check metrics $(about xdp-packet-counter)
 	check traces $(about xdp-packet-counter)
 	say "metrics and traces: as the kernel counted; nothing lost while Jaeger was away"
@@ -205,7 +208,7 @@ while True:
 	ringspan_stop both-beta
 	jaeger_start
 	wait_for 60 "Jaeger is healthy" answers http://jaeger:13133/status
-	wait_for 60 "a trace of both hosts" stack both $(about xdp-packet-counter)
+	eventually 60 both $(about xdp-packet-counter)
 	say "one trace with both hosts; slow handshakes found"
 	check searches $(about xdp-packet-counter)
 	say "Jaeger restarted: what it had is there; by address, port, community id, failure"
@@ -219,9 +222,9 @@ collector_away() {
 	wait_for 20 "ringspan repeats" grep -q 'refused' "$dir/outage.err"
 	collector_start collector 10.78.1.1
 	collector_is_up collector 10.78.1.1
-	wait_for 60 "the traffic arrives" stack totals $(about outage)
+	eventually 60 totals $(about outage)
 	ringspan_stop outage
-	wait_for 40 "all of it arrives" stack arrived $(about outage)
+	eventually 40 arrived $(about outage)
 	check metrics $(about outage)
 	check no_gap $(about outage)
 	is_at_least 1 'max(max_over_time(ringspan_queue_items{job="outage"}[10m]))' ||
