@@ -32,13 +32,17 @@
 #define PER_REQUEST_WORKER 2
 #define PER_REQUEST_SENDER 1
 
+static struct {
+	pid_t pid;
+	uint16_t port;
+} receiver;
+
 struct path {
 	struct flow_table *table;
 	struct flow_otlp *otlp;
 	struct otlp_encoder *encoder;
 	struct otlp_exporter *exporter;
 	struct outbox *outbox;
-	pid_t receiver;
 	uint64_t now_ns;
 	uint64_t spans, handshakes, intervals;
 };
@@ -105,7 +109,7 @@ static void setup_path(struct path *p, size_t batch)
 		.signal = OTLP_TRACES, .max_items = batch, .max_bytes = batch * ITEM_BYTES};
 
 	memset(p, 0, sizeof(*p));
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u/v1/traces", discard_start(&p->receiver));
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/v1/traces", receiver.port);
 	assert_int_equal(otlp_encoder_create(&p->encoder, &source), 0);
 	assert_int_equal(otlp_exporter_create(&p->exporter, &exporter, NULL), 0);
 	outbox.encoder = p->encoder;
@@ -122,7 +126,6 @@ static void teardown_path(struct path *p)
 	outbox_destroy(p->outbox);
 	otlp_exporter_destroy(p->exporter);
 	otlp_encoder_destroy(p->encoder);
-	discard_stop(p->receiver);
 }
 
 /* TCP over IPv4, TCP over IPv6 and UDP in turn. */
@@ -291,11 +294,26 @@ static void test_hot_path_asks_for_no_memory_per_span(void **state)
 	check_path(512);
 }
 
+/* Before there are threads: it is a fork, and has threads of its own. */
+static int start_receiver(void **state)
+{
+	(void)state;
+	receiver.port = discard_start(&receiver.pid);
+	return 0;
+}
+
+static int stop_receiver(void **state)
+{
+	(void)state;
+	discard_stop(receiver.pid);
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hot_path_asks_for_no_memory_per_span),
 	};
 
-	return cmocka_run_group_tests_name("hot path", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("hot path", tests, start_receiver, stop_receiver);
 }
