@@ -3,9 +3,12 @@
  * Against a server that plays scripted bytes. What the client must never do (hang, crash, resend
  * what is final, call lost what was taken) shows in its verdict and in what the server was sent.
  */
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <errno.h>
 #include <pthread.h>
@@ -269,6 +272,39 @@ static void test_http_gives_up_after_one_replacement(void **state)
 	fault_stop(f);
 }
 
+/* Its kernel takes what fits into the buffers of both ends, and then no more. */
+static void test_http_deadline_ends_a_write_that_does_not_go_on(void **state)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 65536;
+	size_t size = (size_t)64 << 20;
+	uint8_t *body = calloc(1, size);
+	struct otlp_http_profile *p = client_profile(false, 200);
+	socklen_t len = sizeof(address);
+	struct otlp_http_attempt a;
+	uint64_t start = now_ms();
+	struct otlp_http *h;
+	char url[64];
+
+	(void)state;
+	assert_non_null(body);
+	setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", ntohs(address.sin_port));
+	h = client(url);
+	otlp_http_post(h, p, body, size, &a);
+	assert_int_equal(a.answer.kind, OTLP_ANSWER_RETRY);
+	assert_string_equal(a.answer.text, "no answer within 0.2 s");
+	assert_true(now_ms() - start < 5000);
+	otlp_http_destroy(h);
+	otlp_http_profile_destroy(p);
+	free(body);
+	close(listener);
+}
+
 /* The deadline is for the whole attempt: an answer that trickles does not renew it. */
 static void test_http_deadline_is_total(void **state)
 {
@@ -528,6 +564,7 @@ int main(void)
 		cmocka_unit_test(test_http_closes_when_told_or_in_doubt),
 		cmocka_unit_test(test_http_replaces_a_connection_that_went_away),
 		cmocka_unit_test(test_http_gives_up_after_one_replacement),
+		cmocka_unit_test(test_http_deadline_ends_a_write_that_does_not_go_on),
 		cmocka_unit_test(test_http_deadline_is_total),
 		cmocka_unit_test(test_http_abort_ends_the_attempt),
 		cmocka_unit_test(test_http_says_why_it_cannot_connect),
