@@ -65,9 +65,8 @@ echo "deb: ${deb##*/}, as it should be"
 MANWIDTH=200 LC_ALL=C man -l "$dir/root/usr/share/man/man8/ringspan.8.gz" | col -bx | sed 's/^ *//' >"$dir/manual"
 for command in '' 'queue ls' 'queue send' ctl tail; do
 	# shellcheck disable=SC2086
-	"$build/user/ringspan" $command --help | sed 's/^ *//' | while IFS= read -r line; do
-		grep -qxF -- "$line" "$dir/manual" || fail "the manual lacks: $line"
-	done
+	"$build/user/ringspan" $command --help | sed 's/^ *//' >"$dir/help"
+	! grep -vxFf "$dir/manual" "$dir/help" || fail "the manual lacks these lines of $command --help"
 done
 [ -z "$(LC_ALL=C man --warnings=w -l "$dir/root/usr/share/man/man8/ringspan.8.gz" 2>&1 >/dev/null)" ] ||
 	fail "man has warnings"
