@@ -174,9 +174,10 @@ def do_arrived(options):
 
 def do_traces(options):
     there = at(options, JAEGER)
-    expect.check_spans(ask_jaeger.spans_v3(there), options)
+    spans = ask_jaeger.spans_v3(there)
+    expect.check_spans(spans, options)
     ask_jaeger.check_warnings(ask_jaeger.search(there), options)
-    ask_jaeger.check_search(there)
+    ask_jaeger.check_search(there, spans)
 
 
 def do_searches(options):
@@ -196,12 +197,12 @@ def do_searches(options):
 
 
 def do_both(options):
-    """A slow handshake, found by operation and duration, is one trace with both hosts."""
+    """A slow handshake, found by its class, is one trace with both hosts."""
     faults = expect.Faults()
-    slow = search("both-alpha", operation=expect.HANDSHAKE, minDuration="500ms")
+    slow = search("both-alpha", tags={"flow.tcp.handshake.class": "1s"})
     faults.demand("slow handshakes", len(slow), 1)
-    faults.demand("of ten seconds", len(search("both-alpha", operation=expect.HANDSHAKE,
-                                               minDuration="10s")), 0)
+    faults.demand("of a tenth", len(search("both-alpha", tags={
+        "flow.tcp.handshake.class": "100ms"})), 0)
     for one in slow:
         hosts = {tags_of(process)["host.name"] for process in one["processes"].values()}
         faults.demand("hosts", hosts, {"alpha", "beta"})

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# compose_configs - the files of compose/ for the Collector and Prometheus, read by the real programs: no
+# interop_configs - the files of compose/ for the Collector and Prometheus, read by the real programs: no
 # mistake in them, and each alert fires when it should and is silent when it should not.
 #
 # They are programs from the cache that interop/build.sh fills.
