@@ -10,8 +10,7 @@
  *
  * Which packets are timed bends the figure upwards: the first one after a tick finds colder caches
  * than its followers; of a burst the beginning counts more than the rest; and an interrupt that
- * comes in between is counted in. A segment train is one packet here. CPUs that see the same tick
- * at the same moment may each time a packet: harmless.
+ * comes in between is counted in. A segment train is one packet here.
  */
 #ifndef KERN_COST_BPF_H
 #define KERN_COST_BPF_H
@@ -19,9 +18,12 @@
 #include "kern/count.bpf.h"
 #include "kern/maps.bpf.h"
 
-/* The tick at which a packet was timed last: read for each packet, written once a tick, and so
- * shared by all CPUs and interfaces. */
-volatile __u64 cost_ticks[FLOW_HOOK_MAX];
+/* The packet that was timed last: read for each packet, written once or twice a tick, and so shared
+ * by all CPUs and interfaces. Here and not in a variable of the programs, since their stack is
+ * full; two CPUs that time a packet at once lose one of the two. */
+volatile __u64 cost_tick[FLOW_HOOK_MAX]; /* at which it came */
+volatile __u64 cost_start_ns[FLOW_HOOK_MAX]; /* moved on by what reading the clock takes */
+volatile __u64 cost_cpu[FLOW_HOOK_MAX]; /* that has it in hand, plus 1; 0: none */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -30,35 +32,38 @@ struct {
 	__type(value, struct flow_cost);
 } flow_costs SEC(".maps");
 
-/* When the packet began, moved on by what reading the clock takes. Apart, since it is rare; and a
- * global function, so that the verifier knows nothing of its result and needs not follow the
- * program twice. */
-__noinline __u64 cost_start(__u32 hook, __u64 tick)
+/* Apart, since it is rare. */
+__noinline int cost_start(__u32 hook, __u64 tick)
 {
 	__u64 before;
 
-	cost_ticks[hook & 1] = tick;
+	hook &= 1; /* as it is, but the verifier does not know */
+	cost_tick[hook] = tick;
+	cost_cpu[hook] = bpf_get_smp_processor_id() + 1;
 	before = bpf_ktime_get_ns();
-	return 2 * bpf_ktime_get_ns() - before;
+	cost_start_ns[hook] = 2 * bpf_ktime_get_ns() - before;
+	return 0;
 }
 
-/* To be called first. What cost_end() wants: 0: this packet is not timed. */
-static __always_inline __u64 cost_begin(enum flow_hook hook)
+/* To be called first. */
+static __always_inline void cost_begin(enum flow_hook hook)
 {
 	__u64 tick = bpf_jiffies64();
 
-	if (__builtin_expect(tick == cost_ticks[hook], 1))
-		return 0;
-	return cost_start(hook, tick);
+	if (__builtin_expect(tick != cost_tick[hook], 0))
+		cost_start(hook, tick);
 }
 
-__noinline int cost_note(__u32 hook, __u64 start)
+__noinline int cost_note(__u32 hook)
 {
-	__u32 index = if_slot * FLOW_HOOK_MAX + hook;
-	struct flow_cost *c = bpf_map_lookup_elem(&flow_costs, &index);
-	__s64 ns = bpf_ktime_get_ns() - start;
-	__u32 slot;
+	__u32 index = if_slot * FLOW_HOOK_MAX + hook, slot;
+	__s64 ns = bpf_ktime_get_ns() - cost_start_ns[hook & 1];
+	struct flow_cost *c;
 
+	if (cost_cpu[hook & 1] != bpf_get_smp_processor_id() + 1)
+		return 0; /* another packet */
+	cost_cpu[hook & 1] = 0;
+	c = bpf_map_lookup_elem(&flow_costs, &index);
 	if (!c)
 		return 0;
 	if (ns < 1)
@@ -70,10 +75,10 @@ __noinline int cost_note(__u32 hook, __u64 start)
 }
 
 /* To be called last. */
-static __always_inline void cost_end(enum flow_hook hook, __u64 start)
+static __always_inline void cost_end(enum flow_hook hook)
 {
-	if (__builtin_expect(start, 0))
-		cost_note(hook, start);
+	if (__builtin_expect(cost_cpu[hook] != 0, 0))
+		cost_note(hook);
 }
 
 #endif /* KERN_COST_BPF_H */

@@ -106,10 +106,11 @@ static __always_inline enum flow_keeping flow_count(const struct pkt_buff *b, co
 {
 	__u32 index = flow_counter_index(if_slot, hook, p->net, p->transport);
 	__u32 turn = pkt_tcp_turn(b, p); /* now: later more registers would outlive its call */
-	struct flow_counter *c = bpf_map_lookup_elem(&flow_counters, &index);
+	struct flow_counter *c;
 	__u64 r;
 
-	quote_check(b, in, hook);
+	quote_check(b, in, hook); /* before the lookup: the programs' stack is full */
+	c = bpf_map_lookup_elem(&flow_counters, &index);
 	if (!c)
 		return FLOW_NOT_KEPT;
 	c->bytes += bytes;
@@ -503,29 +504,26 @@ static __always_inline void flow_watch_xdp(struct xdp_md *ctx)
 SEC("xdp.frags")
 int ringspan_xdp(struct xdp_md *ctx)
 {
-	__u64 start = cost_begin(FLOW_RECEIVE);
-
+	cost_begin(FLOW_RECEIVE);
 	flow_watch_xdp(ctx);
-	cost_end(FLOW_RECEIVE, start);
+	cost_end(FLOW_RECEIVE);
 	return XDP_PASS;
 }
 
 SEC("tc")
 int ringspan_tc_rx(struct __sk_buff *skb)
 {
-	__u64 start = cost_begin(FLOW_RECEIVE);
-
+	cost_begin(FLOW_RECEIVE);
 	flow_watch_tc(skb, FLOW_RECEIVE);
-	cost_end(FLOW_RECEIVE, start);
+	cost_end(FLOW_RECEIVE);
 	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")
 int ringspan_tc_tx(struct __sk_buff *skb)
 {
-	__u64 start = cost_begin(FLOW_TRANSMIT);
-
+	cost_begin(FLOW_TRANSMIT);
 	flow_watch_tc(skb, FLOW_TRANSMIT);
-	cost_end(FLOW_TRANSMIT, start);
+	cost_end(FLOW_TRANSMIT);
 	return TC_ACT_UNSPEC;
 }

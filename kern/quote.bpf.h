@@ -217,7 +217,7 @@ static __always_inline bool quote_may(const struct pkt_buff *b, const struct pkt
 	struct pkt_icmp *icmp = b->data + p->l4;
 
 	return p->l4 <= PKT_HEADERS_MAX && (void *)(icmp + 1) <= b->end &&
-	       quote_is_error(icmp->type, p->net == FLOW_NET_IPV6);
+	       quote_is_error(icmp->type, p->transport == FLOW_TRANSPORT_ICMPV6);
 }
 
 /* For each packet: tells if it is an ICMP error that quotes. */
