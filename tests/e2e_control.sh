@@ -260,6 +260,7 @@ ringspan_stop brief
 # ---- a socket that was left behind, one that is used, two instances, none ----
 ns_add in2 out2
 link_add_mute in2 va out2 vb
+link_add_mute in2 vb2 out2 va2
 ringspan_start killed in --interface va --exporter console
 { kill -KILL "${pid_of[killed]}" && wait "${pid_of[killed]}"; } 2>/dev/null || :
 [ -S "$socket" ] || fail "no socket was left behind: nothing to see"
@@ -270,7 +271,13 @@ is_equal "$(json 'd["pid"]' status)" "${pid_of[one]}" "who answers on the socket
 ringspan_start two in2 --interface va --exporter console
 is_equal "$(json 'd["pid"]' status --control "$socket")" "${pid_of[one]}" "who answers on the first socket"
 is_equal "$(json 'd["pid"]' status --control /run/ringspan/ctl-va.2.sock)" "${pid_of[two]}" "and on the second"
+refused "two run on va" 'several run: name one with --control' status --interface va
+refused "none on vb" 'no ringspan is running on vb' status --interface vb
 refused "two run" 'several run: name one with --control: .*ctl-va.2.sock, .*ctl-va.sock' status
+ringspan_stop two
+ringspan_start two in2 --interface vb2 --exporter console
+is_equal "$(json 'd["pid"]' status --interface vb2)" "${pid_of[two]}" "the one on vb2"
+is_equal "$(json 'd["pid"]' status --interface va)" "${pid_of[one]}" "the one on va"
 ringspan_stop two
 is_equal "$(json 'd["pid"]' status)" "${pid_of[one]}" "the one that is left"
 rc=0

@@ -77,7 +77,7 @@ static void dump(const struct options *o)
 	printf("control=%s request=%s top=%d\n", text_of(o->control), text_of(o->ctl_request),
 	       o->ctl_is_top);
 	printf("events=%s tail=%s filter=%s form=%d count=%" PRIu64 "\n", text_of(o->events),
-	       text_of(o->tail_interface), text_of(o->tail_filter), o->tail_form, o->tail_count);
+	       text_of(o->asked_interface), text_of(o->tail_filter), o->tail_form, o->tail_count);
 	for (i = 0; i < o->interfaces_len; i++)
 		printf("if=%s\n", o->interfaces[i]);
 	printf("mode=%d attach=%d\n", o->xdp_mode, o->xdp_attach);

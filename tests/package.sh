@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The packages that cpack makes of this build: what is in them, where, what they depend on; the manual
-# says what --help says. They are looked into and unpacked, not installed.
+# says what --help says. With root, the Debian one is installed, updated and removed in an overlay of this host.
 set -euo pipefail
 build=${RINGSPAN_BUILD:?names the build folder}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -60,6 +60,39 @@ if command -v lintian >/dev/null; then
 		fail "lintian: $(grep '^E' "$dir/log")"
 fi
 echo "deb: ${deb##*/}, as it should be"
+
+# Inside: in $dir/host, which dpkg may change.
+install_and_remove() {
+	has() { chroot "$dir/host" sh -c "$1" >/dev/null 2>&1 || fail "$2"; }
+	apply() { chroot "$dir/host" dpkg "$@" >"$dir/log" 2>&1 || fail "dpkg $*: $(tail -n 5 "$dir/log")"; }
+	mount -t tmpfs tmpfs "$dir/over"
+	mkdir "$dir/over/upper" "$dir/over/work"
+	mount -t overlay overlay -o "lowerdir=/,upperdir=$dir/over/upper,workdir=$dir/over/work" "$dir/host"
+	mount -t tmpfs tmpfs "$dir/host/run"
+	mount -t tmpfs tmpfs "$dir/host/tmp"
+	mount --bind /proc "$dir/host/proc"
+	mount --bind /dev "$dir/host/dev"
+	cp "$deb" "$dir/host/tmp/ringspan.deb"
+	apply -i /tmp/ringspan.deb
+	has 'ASAN_OPTIONS=detect_leaks=0 ringspan --version' "the installed program does not run"
+	has 'getent passwd ringspan' "no user was made"
+	echo '# mine' >>"$dir/host/etc/ringspan/ringspan.env"
+	mkdir -p "$dir/host/var/lib/ringspan/eth0"
+	apply -i /tmp/ringspan.deb
+	has 'grep -q "# mine" /etc/ringspan/ringspan.env' "an update overwrote the settings"
+	apply -r ringspan
+	has '! test -e /usr/sbin/ringspan && test -e /etc/ringspan/ringspan.env && test -d /var/lib/ringspan' \
+		"a removal leaves the program, or takes settings or what waits to be sent"
+	apply -P ringspan
+	has '! test -e /etc/ringspan && ! test -e /var/lib/ringspan' "a purge leaves something"
+}
+if [ "$(id -u)" = 0 ]; then
+	mkdir "$dir/over" "$dir/host"
+	export -f install_and_remove fail
+	export dir deb
+	unshare --mount --propagation private bash -euc install_and_remove
+	echo "deb: installed, updated, removed and purged"
+fi
 
 # each line of --help is in the manual, as it stands
 MANWIDTH=200 LC_ALL=C man -l "$dir/root/usr/share/man/man8/ringspan.8.gz" | col -bx | sed 's/^ *//' >"$dir/manual"

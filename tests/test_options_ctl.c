@@ -25,6 +25,7 @@ static void test_options_ctl_becomes_a_request(void **state)
 		   "request=flows json sort=age limit=1000 filter=10.0.0.0/8 top=0\n");
 	check_runs("ctl top --sort bytes", "request=flows sort=bytes top=1\n");
 	check_runs("ctl stop", "command=3\n");
+	check_runs("ctl status -i eth1", "tail=eth1 ");
 }
 
 static void test_options_bad_ctl_is_refused(void **state)
@@ -46,6 +47,9 @@ static void test_options_bad_ctl_is_refused(void **state)
 	check_refused("ctl flows --filter a\nb", "--filter", "not plain text");
 	check_refused("ctl top --json", "ctl top", "flows");
 	check_refused("-i a ctl status", "'ctl'", "comes first");
+	check_refused("ctl -i a -i b status", "'b'", "one too many");
+	check_refused("ctl -i a/b status", "ctl --interface 'a/b'", "--control");
+	check_refused("ctl -i a --control b status", "--control and --interface", "one of them");
 }
 
 static void test_options_control_is_a_path(void **state)

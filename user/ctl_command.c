@@ -144,7 +144,7 @@ int ctl_command(const struct options *o)
 
 	if (o->control)
 		snprintf(path, sizeof(path), "%s", o->control);
-	else if (local_find(path, CONTROL_PREFIX, NULL, "--control"))
+	else if (local_find(path, CONTROL_PREFIX, o->asked_interface, "--control"))
 		return 1;
 	if (o->ctl_is_top && isatty(STDOUT_FILENO))
 		return ctl_top(o, path);

@@ -172,7 +172,7 @@ void options_destroy(struct options *o)
 	free(o->ctl_request);
 	tenant_map_destroy(o->tenants);
 	free(o->events);
-	free(o->tail_interface);
+	free(o->asked_interface);
 	free(o->tail_filter);
 	options_pairs_free(o->resource, o->resource_len);
 	explicit_bzero(o, sizeof(*o));

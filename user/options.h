@@ -121,12 +121,12 @@ struct options {
 	char *metrics_listen; /* where others fetch metrics, as given; NULL: nowhere */
 	char metrics_host[256], metrics_port[6]; /* the same, for getaddrinfo() */
 
+	char *asked_interface; /* ctl, tail: of the ringspan that is meant; NULL: the only one */
 	char *control; /* path of the control socket; NULL: by default, "none": none */
 	char *ctl_request; /* a line as control_request.h has it */
 	bool ctl_is_top; /* to be asked again and again */
 
 	char *events; /* path of the event socket; NULL: by default, "none": none */
-	char *tail_interface; /* of the ringspan that is meant; NULL: the only one */
 	char *tail_filter; /* plain text; NULL: all */
 	enum options_tail_form tail_form;
 	uint64_t tail_count; /* 0: no end */

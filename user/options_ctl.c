@@ -5,6 +5,7 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 enum ctl_key {
 	KEY_QUIET = 'q',
 	KEY_VERBOSE = 'v',
+	KEY_INTERFACE = 'i',
 	KEY_CONTROL = 0x100,
 	KEY_JSON,
 	KEY_FILTER,
@@ -30,6 +32,8 @@ enum ctl_key {
 static const struct argp_option ctl_table[] = {
 	{"control", KEY_CONTROL, "PATH", 0,
 	 "the socket of the ringspan to ask (default: the only one there is in /run/ringspan)", 1},
+	{"interface", KEY_INTERFACE, "IF", 0,
+	 "the ringspan whose first interface this is, where several run", 1},
 	{"json", KEY_JSON, 0, 0, "answer for programs; not with top", 1},
 	{0, 0, 0, 0, "With flows and top:", 2},
 	{"filter", KEY_FILTER, "WORDS", 0,
@@ -76,6 +80,19 @@ int options_ctl_set_path(char **ret, const char *option, const char *path)
 	return *ret ? 0 : ENOMEM;
 }
 
+int options_ctl_set_interface(struct options *o, const char *what, const char *socket,
+			      const char *name)
+{
+	if (o->asked_interface)
+		options_arg_refuse("%s '%.100s': one too many: give one interface", what, name);
+	if (!*name || strlen(name) >= IFNAMSIZ || strchr(name, '/'))
+		options_arg_refuse("%s '%.100s': not a name of an interface: a socket is named "
+				   "with %s",
+				   what, name, socket);
+	o->asked_interface = strdup(name);
+	return o->asked_interface ? 0 : ENOMEM;
+}
+
 void options_ctl_check_filter(const char *text)
 {
 	size_t i;
@@ -112,6 +129,8 @@ static int finish(struct ctl *c)
 	bool is_flows;
 	char limit[32] = "";
 
+	if (o->control && o->asked_interface)
+		options_arg_refuse("ctl: --control and --interface: one of them says who is meant");
 	if (!c->verb)
 		options_arg_refuse("ctl: nothing to do given: there are " CTL_ALL);
 	o->ctl_is_top = !strcmp(c->verb, "top");
@@ -144,6 +163,8 @@ static error_t parse_ctl(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case KEY_CONTROL:
 		return options_ctl_set_path(&c->o->control, "--control", arg);
+	case KEY_INTERFACE:
+		return options_ctl_set_interface(c->o, "ctl --interface", "--control", arg);
 	case KEY_JSON:
 		c->json = true;
 		return 0;

@@ -38,6 +38,9 @@ int options_tail_parse(struct options *o, int argc, char **argv);
 
 /* --control PATH, --events PATH. 0 or ENOMEM. */
 int options_ctl_set_path(char **ret, const char *option, const char *path);
+/* The interface of the ringspan that is meant; @what is refused, @socket the option to give instead. */
+int options_ctl_set_interface(struct options *o, const char *what, const char *socket,
+			      const char *name);
 
 /* Ends the process unless @text is words for a filter. */
 void options_ctl_check_filter(const char *text);

@@ -4,7 +4,6 @@
  */
 #include <argp.h>
 #include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,18 +58,6 @@ static void set_form(struct options *o, enum options_tail_form form)
 	o->tail_form = form;
 }
 
-static int set_interface(struct options *o, const char *name)
-{
-	if (o->tail_interface)
-		options_arg_refuse("tail '%.100s': one too many: give one interface", name);
-	if (!*name || strlen(name) >= IFNAMSIZ || strchr(name, '/'))
-		options_arg_refuse("tail '%.100s': not a name of an interface: a socket is named "
-				   "with --events",
-				   name);
-	o->tail_interface = strdup(name);
-	return o->tail_interface ? 0 : ENOMEM;
-}
-
 static error_t parse_tail(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -100,12 +87,12 @@ static error_t parse_tail(int key, char *arg, struct argp_state *state)
 		o->verbosity = key == KEY_VERBOSE ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN;
 		return 0;
 	case ARGP_KEY_ARG:
-		return set_interface(o, arg);
+		return options_ctl_set_interface(o, "tail", "--events", arg);
 	case ARGP_KEY_END:
-		if (o->events && o->tail_interface)
+		if (o->events && o->asked_interface)
 			options_arg_refuse("tail '%s': --events names the socket already: give "
 					   "one of them",
-					   o->tail_interface);
+					   o->asked_interface);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

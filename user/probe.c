@@ -30,8 +30,9 @@
 #include "user/privileges.h"
 #include "user/probe_impl.h"
 
-#define PROBE_KERNEL_MAJOR 5 /* XDP on frames in several buffers: 5.18 */
-#define PROBE_KERNEL_MINOR 18
+#define PROBE_KERNEL(major, minor) ((major) * 1000U + (minor))
+#define PROBE_KERNEL_ALL PROBE_KERNEL(5, 18) /* XDP on frames in several buffers */
+#define PROBE_KERNEL_LEAST PROBE_KERNEL(5, 8) /* ring buffers; distributions backport the rest */
 #define PROBE_ARPHRD_RAWIP 519 /* linux/if_arp.h, which clashes with net/if.h */
 
 /* libbpf's words, for --verbose: line by line, since the verifier speaks in pages. */
@@ -56,18 +57,20 @@ static int probe_print_libxdp(enum libxdp_print_level level, const char *fmt, va
 
 static int probe_check_system(void)
 {
-	unsigned major = 0, minor = 0;
+	unsigned major, minor, kernel = PROBE_KERNEL_ALL;
 	const char *missing;
 	struct utsname u;
 
 	uname(&u);
-	if (sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
-	    (major < PROBE_KERNEL_MAJOR ||
-	     (major == PROBE_KERNEL_MAJOR && minor < PROBE_KERNEL_MINOR))) {
-		log_error("kernel %s is too old: ringspan needs %d.%d or newer", u.release,
-			  PROBE_KERNEL_MAJOR, PROBE_KERNEL_MINOR);
+	if (sscanf(u.release, "%u.%u", &major, &minor) == 2)
+		kernel = PROBE_KERNEL(major, minor);
+	if (kernel < PROBE_KERNEL_LEAST) {
+		log_error("kernel %s is too old: ringspan needs 5.18 or newer", u.release);
 		return -ENOTSUP;
 	}
+	if (kernel < PROBE_KERNEL_ALL)
+		log_warn("kernel %s is older than 5.18, which ringspan needs: trying it, as yours may "
+			 "have the BPF of a newer one", u.release);
 	missing = privileges_missing();
 	if (missing) {
 		log_error("no permission to load BPF programs: %s is missing; run as root, or with "

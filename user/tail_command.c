@@ -282,7 +282,7 @@ int tail_command(const struct options *o)
 	}
 	if (o->events)
 		snprintf(path, sizeof(path), "%s", o->events);
-	else if (local_find(path, CONTROL_EVENTS_PREFIX, o->tail_interface, "--events"))
+	else if (local_find(path, CONTROL_EVENTS_PREFIX, o->asked_interface, "--events"))
 		return EXIT_FAILURE;
 	t.path = path;
 	t.signals = tail_signals();
