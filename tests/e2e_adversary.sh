@@ -119,7 +119,7 @@ shown=$(row flood spans_console 3)
 	fail "the console in a flood: $(grep '^spans_console' "$dir/flood.err")"
 say "flood: lost: $(awk '$1 ~ /^[a-z_]+$/ && $6 ~ /^[1-9]/ { printf "%s ", $0 }' "$dir/flood.err" | tr -s ' ')"
 
-attack auto native syn 0 1 8 --sample auto --budget 1000spans/s,200000records/s,0%cpu
+attack auto native syn 0 1 12 --sample auto --budget 1000spans/s,200000records/s,0%cpu
 segments_are_exact auto
 # what was kept in the last seconds, and how often it had to be thought over
 settled=$(tail -n "$(($(wc -l <"$dir/auto.intervals") / 3))" "$dir/auto.intervals")

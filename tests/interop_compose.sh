@@ -8,17 +8,13 @@
 # compose.yaml. A Grafana cannot be built; it is left out.
 . "$(dirname "$0")/lib.sh"
 . "$tests/podman.sh"
+. "$tests/interop/lib.sh"
 podman_isolate --net "$@"
 begin "$@"
 command -v podman-compose >/dev/null || skip "podman-compose is not installed"
 command -v busybox >/dev/null || skip "busybox is not installed (it stands for the wget in the images)"
 need curl
-declare -A program
-for server in collector jaeger prometheus; do
-	program[$server]=$("$tests/interop/build.sh" --path "$server")
-	[ -x "${program[$server]}" ] ||
-		skip "$server is not built; with Go, and minutes: tests/interop/build.sh $server"
-done
+servers_need collector jaeger prometheus
 podman_begin
 ip link set lo up
 unset "${!COLLECTOR_@}" "${!PROMETHEUS_@}" "${!JAEGER_@}" COMPOSE_PROJECT_NAME

@@ -4,6 +4,7 @@
 # service in compose.yaml: what it sends has the exact counts, and it ends cleanly.
 . "$(dirname "$0")/lib.sh"
 . "$tests/podman.sh"
+. "$tests/interop/lib.sh"
 podman_isolate "$@"
 begin "$@"
 need ping
@@ -21,12 +22,7 @@ podman build --network host -f "$dir/source/compose/Containerfile" -t ringspan-t
 }
 say "the image is built: $(podman image inspect -f '{{.Size}}' ringspan-test | numfmt --to=iec)"
 
-ns_add watch peer
-link_add_mute watch va peer vb
-ip -n watch addr add 10.77.1.1/24 dev va
-ip -n peer addr add 10.77.1.2/24 dev vb
-ip -n watch neigh replace 10.77.1.2 lladdr "$(mac_of peer vb)" dev va nud permanent
-ip -n peer neigh replace 10.77.1.1 lladdr "$(mac_of watch va)" dev vb nud permanent
+watched_link
 sink_start sink watch
 
 # The service's own flags; only network, interface and endpoint are the test's.

@@ -9,35 +9,17 @@
 # They are programs from the cache that interop/build.sh fills; with RINGSPAN_BUILD_SERVERS=1 it is
 # called here.
 . "$(dirname "$0")/lib.sh"
+. "$tests/interop/lib.sh"
 begin "$@"
 need curl openssl ss
 [ $# -gt 0 ] || set -- collector jaeger prometheus
 
-declare -A program
-for server in "$@"; do
-	if [ "${RINGSPAN_BUILD_SERVERS:-}" = 1 ]; then
-		rc=0 said=$("$tests/interop/build.sh" "$server" 2>&1) || rc=$?
-		[ "$rc" != 77 ] || skip "${said##*skipped: }"
-		[ "$rc" = 0 ] || fail "$said"
-	fi
-	program[$server]=$("$tests/interop/build.sh" --path "$server")
-	[ -x "${program[$server]}" ] ||
-		skip "$server is not built; with Go, and minutes: tests/interop/build.sh $server"
-done
+servers_need "$@"
 
 # ---- the link ----
 
-# Only what traffic.py sends travels over it; servers listen on localhost of the watched end.
-
-ns_add watch peer
-link_add_mute watch va peer vb
-ip -n watch addr add 10.77.1.1/24 dev va
-ip -n peer addr add 10.77.1.2/24 dev vb
-ip -n watch neigh replace 10.77.1.2 lladdr "$(mac_of peer vb)" dev va nud permanent
-ip -n peer neigh replace 10.77.1.1 lladdr "$(mac_of watch va)" dev vb nud permanent
-
-ask() { in_ns watch curl -sS --max-time 10 "$@"; }
-answers() { ask -o "$dir/answer" -f "$1" 2>/dev/null; } # URL
+# Servers listen on localhost of the watched end.
+watched_link
 
 server_start() { # SERVER OPTION…: in a folder of its own
 	local name=$1

@@ -6,34 +6,19 @@
 # They are programs from the cache that interop/build.sh fills; with RINGSPAN_BUILD_SERVERS=1 it is
 # called here. Their names are those of the containers, by an /etc/hosts of this test's own.
 . "$(dirname "$0")/lib.sh"
+. "$tests/interop/lib.sh"
 begin "$@"
 need curl
 
-declare -A program
-for server in collector prometheus jaeger; do
-	if [ "${RINGSPAN_BUILD_SERVERS:-}" = 1 ]; then
-		rc=0 said=$("$tests/interop/build.sh" "$server" 2>&1) || rc=$?
-		[ "$rc" != 77 ] || skip "${said##*skipped: }"
-		[ "$rc" = 0 ] || fail "$said"
-	fi
-	program[$server]=$("$tests/interop/build.sh" --path "$server")
-	[ -x "${program[$server]}" ] ||
-		skip "$server is not built; with Go, and minutes: tests/interop/build.sh $server"
-done
+servers_need collector prometheus jaeger
 
 # ---- the network ----
 
 # va-vb is watched and carries only what a test sends; over ua-ub the other end reaches the Collector.
-ns_add watch peer
-link_add_mute watch va peer vb
+watched_link
 link_add_mute watch ua peer ub
-ip -n watch addr add 10.77.1.1/24 dev va
-ip -n peer addr add 10.77.1.2/24 dev vb
 ip -n watch addr add 10.78.1.1/24 dev ua
 ip -n peer addr add 10.78.1.2/24 dev ub
-peer_mac=$(mac_of peer vb)
-ip -n watch neigh replace 10.77.1.2 lladdr "$peer_mac" dev va nud permanent
-ip -n peer neigh replace 10.77.1.1 lladdr "$(mac_of watch va)" dev vb nud permanent
 
 cat >"$dir/hosts" <<H
 127.0.0.1 localhost
@@ -42,9 +27,6 @@ cat >"$dir/hosts" <<H
 127.0.0.4 prometheus
 H
 mount --bind "$dir/hosts" /etc/hosts
-
-ask() { in_ns watch curl -sS --max-time 10 "$@"; }
-answers() { ask -o "$dir/answer" -f "$1" 2>/dev/null; } # URL
 
 # ---- the servers ----
 
@@ -184,7 +166,7 @@ slow_handshake() {
 	spawn slow peer "$py" -c 'import socket
 socket.create_connection(("10.77.1.1", 8080), 10).close()'
 	wait_for 10 "a SYN is there" half_open
-	ip -n watch neigh replace 10.77.1.2 lladdr "$peer_mac" dev va nud permanent
+	ip -n watch neigh replace 10.77.1.2 lladdr "$(mac_of peer vb)" dev va nud permanent
 	wait_exit slow 20
 	[ "$status" = 0 ] || fail "no connection: $(cat "$dir/slow.err")"
 }
