@@ -18,6 +18,8 @@
 #include "kern/count.bpf.h"
 #include "kern/maps.bpf.h"
 
+#define COST_SECOND_NS 1000000000LL
+
 /* The packet that was timed last: read for each packet, written once or twice a tick, and so shared
  * by all CPUs and interfaces. Here and not in a variable of the programs, since their stack is
  * full; two CPUs that time a packet at once lose one of the two. */
@@ -68,8 +70,12 @@ __noinline int cost_note(__u32 hook)
 		return 0;
 	if (ns < 1)
 		ns = 1; /* quicker than the clock tells */
-	slot = count_log2_slot(ns > 0xffffffff ? 0xffffffff : ns);
 	c->sum_ns += ns;
+	if (ns > COST_SECOND_NS)
+		ns = COST_SECOND_NS;
+	/* rounded up, so that what is above a bound stays above it */
+	slot = count_log2_slot((((__u64)ns << FLOW_COST_UNIT_LOG2) + COST_SECOND_NS - 1) /
+			       (__u64)COST_SECOND_NS);
 	c->slot[slot < FLOW_COST_SLOTS ? slot : FLOW_COST_SLOTS - 1]++;
 	return 0;
 }

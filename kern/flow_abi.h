@@ -87,7 +87,8 @@ static inline __u32 flow_counter_index(__u32 if_slot, __u32 hook, __u32 net, __u
 
 /* ---- own cost: one per-CPU array, by if_slot * FLOW_HOOK_MAX + hook ---- */
 
-#define FLOW_COST_SLOTS 24 /* of ns, as FLOW_SIZE_SLOTS of bytes; the last one: all above 4 ms */
+#define FLOW_COST_UNIT_LOG2 30 /* units of 2^-30 s, so that seconds have bounds at powers of two */
+#define FLOW_COST_SLOTS 24 /* of these, as FLOW_SIZE_SLOTS of bytes; the last one: all above 4 ms */
 
 /* What our program took for packets that were timed; there are as many as slot[] adds up to. */
 struct flow_cost {

@@ -121,18 +121,18 @@ def cost(sink):
         if point["metric"] == "ringspan.packet.duration":
             attributes = point["attributes"]
             demand(set(attributes) == {"network.interface.name", "network.io.direction"}, point)
-            demand(point["kind"] == "exponential_histogram" and point["unit"] == "ns", point)
+            demand(point["kind"] == "exponential_histogram" and point["unit"] == "s", point)
             demand(point["count"] == sum(point["buckets"]) + point["zero"] > 0, "count of", point)
-            low = sum(n * 2 ** (point["offset"] + i) for i, n in enumerate(point["buckets"]))
+            low = sum(n * 2.0 ** (point["offset"] + i) for i, n in enumerate(point["buckets"]))
             # the last bucket has all that is longer
-            demand(low <= point["sum"] and (point["offset"] + len(point["buckets"]) > 22 or
+            demand(low <= point["sum"] and (point["offset"] + len(point["buckets"]) > -8 or
                                             point["sum"] <= 2 * low), "sum of", point)
             points[attributes["network.io.direction"]].append(point)
     demand(set(points) == {"receive", "transmit"}, "directions:", list(points))
     for told in points.values():
         told.sort(key=lambda p: p["time"])
         demand(told[0]["count"] < told[-1]["count"], "no more packets timed:", told)
-    print("a packet cost, in ns:", {d: p[-1]["sum"] // p[-1]["count"] for d, p in points.items()})
+    print("a packet cost, in ns:", {d: int(1e9 * p[-1]["sum"] / p[-1]["count"]) for d, p in points.items()})
 
 
 def main():

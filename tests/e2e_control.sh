@@ -285,7 +285,7 @@ in_ns in2 "$ringspan" --interface va --control "$socket" >"$dir/taken.out" 2>"$d
 [ "$rc" = 1 ] && grep -q 'another process listens there' "$dir/taken.err" ||
 	fail "a socket that is used: exit code $rc: $(cat "$dir/taken.err")"
 kill -STOP "${pid_of[one]}"
-refused "a process that is stopped" 'no answer .* within 3 s' status
+refused "a process that is stopped" 'no answer .* within 5 s' status
 kill -CONT "${pid_of[one]}"
 setpriv --reuid 65534 --regid 65534 --clear-groups "$ringspan" ctl status --control "$socket" \
 	2>"$dir/other.err" && fail "another user was answered" || :

@@ -50,8 +50,7 @@ check equal "$dir/sink" "$dir/text.txt" "$dir/open.txt" "$repo/README.md"
 
 # ---- rates do not suffer from those who ask ----
 
-in_ns client ping -q -i 0.02 -w 30 10.77.1.2 >/dev/null &
-started+=($!)
+spawn ping client ping -q -i 0.02 -w 60 10.77.1.2
 rate_is_near() { # about 50 a second, less on a busy machine
 	ask "http://$here/metrics" >"$dir/rate" &&
 		awk '/^xdp_packets_rate.*transmit/ {exit !($2 > 15 && $2 < 80)}' "$dir/rate"
@@ -61,7 +60,7 @@ for _ in {1..40}; do
 	rate_is_near || fail "the rate: $(grep ^xdp_packets_rate "$dir/rate")"
 	tick
 done
-kill "$!" 2>/dev/null || :
+kill -INT "${pid_of[ping]}" && wait_exit ping 10
 
 check manners 127.0.0.1 9101
 

@@ -21,7 +21,7 @@
 #include "user/local_find.h"
 #include "user/log.h"
 
-#define CTL_TIMEOUT_MS 3000
+#define CTL_TIMEOUT_MS 5000
 #define CTL_TOP_NS 2000000000ULL
 #define CTL_TOP_CLEAR "\033[H\033[2J"
 

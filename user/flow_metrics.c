@@ -147,7 +147,7 @@ static void add_sizes(struct metric_writer *w)
 	for (i = 0; i < w->s->interfaces; i++) {
 		for (hook = 0; hook < FLOW_HOOK_MAX; hook++) {
 			add_up(w->s->counters, i, hook, &sum);
-			if (metric_link_slots(w, i, hook, sum.size, FLOW_SIZE_SLOTS, sum.bytes))
+			if (metric_link_slots(w, i, hook, sum.size, FLOW_SIZE_SLOTS, 0, sum.bytes))
 				add_size_exemplar(w, i, hook, &sum);
 		}
 	}

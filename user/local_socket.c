@@ -3,7 +3,7 @@
  * One thing nng 1.5 does not bear: a client that goes away in the very moment it has come. Its
  * listener takes the broken pipe for its own end, and greets but hands nobody over any more. All
  * that shows it is a number in its statistics, which also grows when a client leaves in the middle
- * of something. So when it has grown, we come as a client that nobody wants; if a second later
+ * of something. So when it has grown, we come as a client that nobody wants; if a tick later
  * nobody was accepted, the listener is replaced. It is closed then, with all that it has accepted,
  * for the sake of those who wait at it: they connect and ask again.
  *
@@ -32,7 +32,7 @@
 #include "user/control_path.h"
 #include "user/log.h"
 
-#define LOCAL_LOOK_NS 1000000000ULL
+#define LOCAL_LOOK_NS 500000000ULL /* less than the tick of who tends */
 #define LOCAL_NAMES 64 /* default names that are tried */
 
 struct local_socket {

@@ -89,7 +89,7 @@ void metric_link(struct metric_writer *w, size_t if_slot, enum flow_hook hook)
 }
 
 bool metric_link_slots(struct metric_writer *w, size_t if_slot, enum flow_hook hook,
-		       const __u64 *slots, unsigned slots_len, double sum)
+		       const __u64 *slots, unsigned slots_len, int unit_log2, double sum)
 {
 	uint64_t *buckets = w->buckets[if_slot * FLOW_HOOK_MAX + hook];
 	struct otlp_exp_histogram *h;
@@ -108,7 +108,7 @@ bool metric_link_slots(struct metric_writer *w, size_t if_slot, enum flow_hook h
 		h->count += slots[s];
 	}
 	h->sum = sum;
-	h->offset = (int32_t)first - 1;
+	h->offset = (int32_t)first - 1 + unit_log2;
 	h->buckets = buckets + first;
 	h->buckets_len = slots_len - first;
 	metric_link(w, if_slot, hook);

@@ -52,10 +52,11 @@ void metric_attr_bool(struct metric_writer *w, struct otlp_str key, bool value);
 void metric_interface(struct metric_writer *w, size_t if_slot);
 void metric_link(struct metric_writer *w, size_t if_slot, enum flow_hook hook);
 
-/* A point of a link's histogram, from slots of the kernel: slot s is bucket s-1 at scale 0. None if
- * all of them are empty, and then false. One for each link and direction in a metric. */
+/* A point of a link's histogram, from slots of the kernel: slot s is bucket s-1 at scale 0, in units
+ * of 2^@unit_log2. None if all of them are empty, and then false. One for each link and direction in
+ * a metric. */
 bool metric_link_slots(struct metric_writer *w, size_t if_slot, enum flow_hook hook,
-		       const __u64 *slots, unsigned slots_len, double sum);
+		       const __u64 *slots, unsigned slots_len, int unit_log2, double sum);
 
 /* A point of an integer and one attribute. */
 void metric_count(struct metric_writer *w, struct otlp_str key, const char *value, uint64_t count);

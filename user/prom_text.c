@@ -290,8 +290,7 @@ static struct bounds bounds_of(const struct otlp_metric *m)
 		struct bounds at_scale_0;
 	} usual[] = {
 		{OTLP_STR("By"), {0, 16}}, /* a packet */
-		{OTLP_STR("s"), {-14, 6}}, /* 61 µs to a minute */
-		{OTLP_STR("ns"), {0, 20}}, /* to a millisecond */
+		{OTLP_STR("s"), {-24, 6}}, /* 60 ns to a minute */
 	};
 	struct bounds b = {0, 0};
 	bool is_first = true;

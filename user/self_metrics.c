@@ -209,7 +209,7 @@ static int emit_pull(struct metric_writer *w)
 static int emit_packet_cost(struct metric_writer *w)
 {
 	static const struct metric_about about = {
-		NAME_PACKET_DURATION, "ns", METRIC_HISTOGRAM,
+		NAME_PACKET_DURATION, "s", METRIC_HISTOGRAM,
 		"Time that ringspan takes for a packet in the kernel; of a sample of them"};
 	const struct flow_cost *c = w->s->costs;
 	unsigned hook;
@@ -217,7 +217,8 @@ static int emit_packet_cost(struct metric_writer *w)
 
 	for (i = 0; c && i < w->s->interfaces; i++)
 		for (hook = 0; hook < FLOW_HOOK_MAX; hook++, c++)
-			metric_link_slots(w, i, hook, c->slot, FLOW_COST_SLOTS, c->sum_ns);
+			metric_link_slots(w, i, hook, c->slot, FLOW_COST_SLOTS,
+					  -FLOW_COST_UNIT_LOG2, (double)c->sum_ns / 1e9);
 	return metric_end(w, &about);
 }
 
