@@ -4,11 +4,10 @@
  * between them and what is read and written here. They are cancelled only to close.
  *
  * The head of the answer is read while the request is still being written: a server that refuses a
- * request by its size answers early and takes the rest no more, and a failed write makes nng close
- * the connection with whatever the server had said.
+ * request by its size answers early, takes the rest no more and resets the connection, and nng ends
+ * both directions then, with whatever the server had said.
  *
- * nng tries the first address of a name only; its http4 and http6 schemes reach the others. Of its
- * HTTP only connecting is used: its reader of heads holds 8 KiB and wants no tab in a field.
+ * nng tries the first address of a name only; its tcp4 and tcp6 schemes reach the others.
  */
 #include "otlp/http_conn.h"
 
