@@ -2,7 +2,7 @@
 /*
  * bench_encode - what encoding a flow span costs, in one run: against memcpy() of its bytes and
  * against nanopb's encoder with callbacks. A round is A B A: ours, the other, ours; each ratio
- * compares the other with the mean of ours around it. Printed: medians with p10..p90 of rounds, and
+ * compares the other with the mean of ours around it. Rows: medians with p10..p90 of rounds, and
  * what memory it takes: every allocation of this process is counted (-Wl,--wrap).
  */
 #include <err.h>
@@ -116,22 +116,23 @@ static void measure_memory(void)
 	getrusage(RUSAGE_SELF, &usage);
 	printf("encoder after create: %zu bytes of heap; in a batch: %zu bytes beside its buffer\n",
 	       encoder_bytes, sizeof(struct otlp_batch));
-	printf("allocations in %d spans after create (target 0): %zu, peak heap %zu bytes\n",
-	       1000 * BENCH_SPANS, heap.calls, heap.peak);
+	printf("%d spans after that: peak heap %zu bytes\n", 1000 * BENCH_SPANS, heap.peak);
 	printf("peak resident memory: %zu KiB, of which these spans added %zu\n",
 	       (size_t)usage.ru_maxrss, (size_t)usage.ru_maxrss - resident_before);
+	bench_row_one(&(struct bench_row){"allocations in 512000 spans", "", BENCH_AT_MOST, 0},
+		      (double)heap.calls);
 }
 
 int main(void)
 {
 	double us[ROUNDS], copy[ROUNDS], slow[ROUNDS], per_copy[ROUNDS], faster[ROUNDS], a, b;
-	unsigned i;
+	size_t rounds = bench_runs(ROUNDS), i;
 
 	if (otlp_encoder_create(&encoder, &bench_source))
 		errx(EXIT_FAILURE, "create");
 	bench_print_machine();
 	measure_memory();
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < rounds; i++) {
 		a = measure(encode_ours, 200);
 		copy[i] = measure(copy_ours, 2000);
 		b = measure(encode_ours, 200);
@@ -140,13 +141,23 @@ int main(void)
 		per_copy[i] = (a + b) / 2 / copy[i];
 		faster[i] = slow[i] / ((b + us[i]) / 2);
 	}
-	printf("%d spans of %d attributes, %zu bytes a span, %d rounds, median (p10 .. p90)\n",
-	       BENCH_SPANS, BENCH_SPAN_ATTRS, ours_size / BENCH_SPANS, ROUNDS);
-	bench_print("ours, us/span", us, ROUNDS);
-	bench_print("memcpy of its output, us/span", copy, ROUNDS);
-	bench_print("nanopb callback reference, us/span", slow, ROUNDS);
-	bench_print("ours / memcpy (target <= 25)", per_copy, ROUNDS);
-	bench_print("reference / ours (target >= 40)", faster, ROUNDS);
+	printf("%d spans of %d attributes, %zu bytes a span, %zu rounds, median (p10 .. p90)\n",
+	       BENCH_SPANS, BENCH_SPAN_ATTRS, ours_size / BENCH_SPANS, rounds);
+	bench_row(&(struct bench_row){"encode, CPU a span", "us", BENCH_LOWER, 0}, us, rounds);
+	bench_row(&(struct bench_row){"memcpy of its output, CPU a span", "us", BENCH_NEITHER, 0},
+		  copy, rounds);
+	bench_row(&(struct bench_row){"nanopb callback reference, CPU a span", "us", BENCH_NEITHER,
+				      0},
+		  slow, rounds);
+	bench_row(
+		&(struct bench_row){"encode against memcpy of its output", "x", BENCH_AT_MOST, 25},
+		per_copy, rounds);
+	bench_row(&(struct bench_row){"nanopb callback reference against encode", "x",
+				      BENCH_AT_LEAST, 40},
+		  faster, rounds);
+	bench_row_one(
+		&(struct bench_row){"bytes of a flow span on the wire", "B", BENCH_AT_MOST, 550},
+		(double)ours_size / BENCH_SPANS);
 	otlp_encoder_destroy(encoder);
 	return EXIT_SUCCESS;
 }

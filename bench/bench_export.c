@@ -21,6 +21,7 @@
 #include "user/outbox.h"
 
 #define ROUNDS 11
+#define EXPORT_TARGET 2 /* times encoding alone */
 #define SPANS_A_ROUND (1 << 17)
 #define SPAN_BYTES_MAX 640
 #define ITEM_BYTES 1024 /* room that a worker takes for a span */
@@ -143,16 +144,25 @@ static struct cost measure(void (*run)(void))
 	};
 }
 
+static void print_row(const char *what, const char *unit, enum bench_better better, double *values)
+{
+	char name[80];
+	struct bench_row row = {name, unit, better, EXPORT_TARGET};
+
+	snprintf(name, sizeof(name), "%s, batches of %zu", what, batch);
+	bench_row(&row, values, bench_runs(ROUNDS));
+}
+
 static void bench_batches(size_t spans)
 {
 	double encode[ROUNDS], export[ROUNDS], wall[ROUNDS], cpu_ratio[ROUNDS], wall_ratio[ROUNDS];
 	double bare_ratio[ROUNDS], a;
 	struct cost before, own, after;
-	size_t i;
+	size_t rounds = bench_runs(ROUNDS), i;
 
 	batch = spans;
 	create_outbox();
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < rounds; i++) {
 		before = measure(encode_once);
 		own = measure(export_once);
 		after = measure(encode_once);
@@ -164,14 +174,12 @@ static void bench_batches(size_t spans)
 		bare_ratio[i] = measure(post_once).cpu_ns / a;
 		wall_ratio[i] = own.wall_ns / ((before.wall_ns + after.wall_ns) / 2);
 	}
-	printf("batches of %zu spans, %d rounds of %d spans, median (p10 .. p90)\n", spans, ROUNDS,
-	       SPANS_A_ROUND);
-	bench_print("encode alone, us of CPU a span", encode, ROUNDS);
-	bench_print("export, us of CPU a span", export, ROUNDS);
-	bench_print("export, us on the clock a span", wall, ROUNDS);
-	bench_print("export / encode, CPU (target <= 2)", cpu_ratio, ROUNDS);
-	bench_print("export / encode, clock", wall_ratio, ROUNDS);
-	bench_print("encode + bare socket / encode, CPU", bare_ratio, ROUNDS);
+	print_row("encode alone, CPU a span", "us", BENCH_LOWER, encode);
+	print_row("export, CPU a span", "us", BENCH_LOWER, export);
+	print_row("export, clock a span", "us", BENCH_LOWER, wall);
+	print_row("export against encode, CPU", "x", BENCH_AT_MOST, cpu_ratio);
+	print_row("export against encode, clock", "x", BENCH_LOWER, wall_ratio);
+	print_row("encode + bare socket against encode, CPU", "x", BENCH_NEITHER, bare_ratio);
 	outbox_destroy(outbox);
 }
 

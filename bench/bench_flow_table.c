@@ -18,6 +18,8 @@
 #define DRAIN 256 /* records handed over at once, as a ring drain does */
 #define RING 65536 /* records prepared, about 10 MB: they come from memory, as in a ring */
 #define RECORDS 4000000
+#define TARGET_FLOWS 65536 /* what the target is about */
+#define TARGET_RECORDS 10 /* millions a second */
 
 static int no_state(void *ctx, const struct flow_key *key, struct flow_state *ret)
 {
@@ -111,6 +113,16 @@ static double candidate_ns(struct flow_table *t, struct flow_record *ring,
 	return total / done;
 }
 
+static void print_row(size_t flows, const char *what, const char *unit, enum bench_better better,
+		      double *values, size_t len)
+{
+	char name[80];
+	struct bench_row row = {name, unit, better, TARGET_RECORDS};
+
+	snprintf(name, sizeof(name), "%zu flows, %s", flows, what);
+	bench_row(&row, values, len);
+}
+
 static void run(size_t flows)
 {
 	struct flow_table_opts opts = {.max_flows = flows,
@@ -121,10 +133,11 @@ static void run(size_t flows)
 	struct flow_table_ops ops = {.peek = no_state, .take = no_state, .report = no_report};
 	struct flow_record *ring = malloc(RING * sizeof(*ring));
 	const struct flow_record **list = malloc(RING * sizeof(*list));
-	double ref[RUNS], own[RUNS], ratio[RUNS];
-	struct bench_stat r, o, q;
+	double ref[RUNS], own[RUNS], ratio[RUNS], memory;
 	struct flow_table *t;
 	size_t i, before;
+	size_t runs = bench_runs(RUNS);
+	double rate[RUNS];
 
 	if (!ring || !list || flow_table_create(&t, &opts, &ops))
 		exit(1);
@@ -137,18 +150,19 @@ static void run(size_t flows)
 		flow_table_add(t, list + i % RING, 1, 0);
 	}
 	before = rss_bytes() - before;
-	for (i = 0; i < RUNS; i++) {
+	for (i = 0; i < runs; i++) {
 		ref[i] = reference_ns(flows);
 		own[i] = candidate_ns(t, ring, list, flows);
 		ratio[i] = own[i] / ((ref[i] + reference_ns(flows)) / 2);
+		rate[i] = 1e3 / own[i];
 	}
-	r = bench_stat(ref, RUNS);
-	o = bench_stat(own, RUNS);
-	q = bench_stat(ratio, RUNS);
-	printf("%7zu flows: %5.1f M records/s [%.1f..%.1f], %.1f ns a record, "
-	       "%.2f [%.2f..%.2f] random loads of %.0f ns; %zu bytes of memory a flow\n",
-	       flows, 1e3 / o.median, 1e3 / o.p90, 1e3 / o.p10, o.median, q.median, q.p10, q.p90,
-	       r.median, before / flows);
+	print_row(flows, "records a second", "M/s",
+		  flows == TARGET_FLOWS ? BENCH_AT_LEAST : BENCH_HIGHER, rate, runs);
+	print_row(flows, "a record", "ns", BENCH_LOWER, own, runs);
+	print_row(flows, "a record against a random load", "x", BENCH_LOWER, ratio, runs);
+	print_row(flows, "a random load", "ns", BENCH_NEITHER, ref, runs);
+	memory = (double)before / (double)flows;
+	print_row(flows, "memory a flow", "B", BENCH_LOWER, &memory, 1);
 	flow_table_destroy(t);
 	free(list);
 	free(ring);
@@ -156,7 +170,10 @@ static void run(size_t flows)
 
 int main(void)
 {
-	run(65536);
+	bench_print_machine();
+	run(10000);
+	run(TARGET_FLOWS);
+	run(100000);
 	run(1000000);
 	return 0;
 }

@@ -47,6 +47,32 @@ static double bench_once(int fd, const struct frame *f)
 	return (end - start) / BENCH_REPEAT;
 }
 
+/* The targets of design 9, in times a bare program. */
+static const struct {
+	const char *name;
+	double target;
+} bench_targets[] = {
+	{"packet mode 1/1000, IPv4", 1.6}, {"packet mode 1/100, IPv4", 1.8},
+	{"packet mode 1/10, IPv4", 2.6},   {"packet mode 1/1, IPv4", 10},
+	{"not kept, IPv4", 1.8},
+};
+
+static void bench_print(const char *name, double *ratio, double *ns, size_t len)
+{
+	struct bench_row row = {.name = name, .unit = "x bare", .better = BENCH_LOWER, 0};
+	char ns_name[80];
+	size_t i;
+
+	for (i = 0; i < sizeof(bench_targets) / sizeof(*bench_targets); i++)
+		if (!strcmp(bench_targets[i].name, name)) {
+			row.better = BENCH_AT_MOST;
+			row.target = bench_targets[i].target;
+		}
+	bench_row(&row, ratio, len);
+	snprintf(ns_name, sizeof(ns_name), "%s, CPU a packet", name);
+	bench_row(&(struct bench_row){ns_name, "ns", BENCH_LOWER, 0}, ns, len);
+}
+
 /* @knob: the threshold; in packet mode N. */
 static void bench_case(const char *name, struct flow_bpf *ours, struct bare_bpf *bare,
 		       uint64_t knob, const struct frame *f)
@@ -54,15 +80,14 @@ static void bench_case(const char *name, struct flow_bpf *ours, struct bare_bpf 
 	int ours_fd = bpf_program__fd(ours->progs.ringspan_xdp);
 	int bare_fd = bpf_program__fd(bare->progs.bare_pass);
 	double ratio[BENCH_RUNS], ns[BENCH_RUNS], before, own, after;
-	int len = 0, tries;
-	struct bench_stat r;
+	size_t runs = bench_runs(BENCH_RUNS), len = 0, tries;
 
 	if (ours->rodata->sample_packets)
 		ours->bss->sample_interval = knob;
 	else
 		ours->bss->sample_threshold = knob;
 	bench_once(ours_fd, f);
-	for (tries = 0; len < BENCH_RUNS && tries < 10 * BENCH_RUNS; tries++) {
+	for (tries = 0; len < runs && tries < 10 * runs; tries++) {
 		before = bench_once(bare_fd, f);
 		own = bench_once(ours_fd, f);
 		after = bench_once(bare_fd, f);
@@ -71,13 +96,10 @@ static void bench_case(const char *name, struct flow_bpf *ours, struct bare_bpf 
 		ns[len] = own;
 		ratio[len++] = own / ((before + after) / 2);
 	}
-	if (!len) {
+	if (!len)
 		printf("%-28s no clean sample: BPF statistics are switched on\n", name);
-		return;
-	}
-	r = bench_stat(ratio, len);
-	printf("%-28s %6.1f ns  %5.2f x bare [%.2f..%.2f]\n", name, bench_stat(ns, len).median,
-	       r.median, r.p10, r.p90);
+	else
+		bench_print(name, ratio, ns, len);
 }
 
 /* The programs with a filter; NULL: none. Returns NULL if they are refused. */
@@ -170,6 +192,7 @@ int main(void)
 
 	if (!ours || !packets || !bare)
 		goto fail;
+	bench_print_machine();
 	frame_make(&ipv4, FRAME_IPV4_UDP);
 	frame_make(&ipv6, FRAME_IPV6_UDP);
 	frame_make(&tagged, FRAME_QINQ_IPV6_UDP);
