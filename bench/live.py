@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""live - the whole system on live traffic: packets in, spans out. Started by world.sh.
+
+Two links from namespace "out" to "in": one that ringspan watches, one with a program that does nothing at
+the same hook, which tells the floor of BPF run statistics. Loads alternate between them (floor, ringspan,
+floor); ns a packet is ringspan's own programs' time less the floor around it. The sender has the last
+processor, ringspan the others. CPU time, not the clock: the machine may be shared.
+"""
+import os
+import sys
+import time
+
+from agent import Agent, hold_statistics
+from rows import Rows
+from world import IDLE_S, Ringspan, open_world, stop
+
+PACKETS = 1_050_000           # over all rounds
+FLOOR_LOAD = 100_000
+ROUNDS = 7
+NS_TARGETS = {("flow", 1, 10_000): 200, ("flow", 1, 100_000): 400, ("flow", 100, 10_000): 20,
+              ("packet", 100, 10_000): 12}
+CPU_TARGETS = {1: 0.10, 100: 0.005}
+MEMORY_TARGETS = {10_000: 16, 100_000: 40}
+# mode, N, flows, hook
+CASES = [("flow", 1, 10_000, "tc"), ("flow", 1, 100_000, "tc"), ("flow", 100, 10_000, "tc"),
+         ("packet", 100, 10_000, "tc"), ("flow", 10, 10_000, "tc"), ("flow", 1000, 10_000, "tc"),
+         ("packet", 1, 10_000, "tc"), ("packet", 10, 10_000, "tc"), ("packet", 1000, 10_000, "tc"),
+         ("flow", 1, 1_000, "tc"), ("flow", 1, 200_000, "tc"),
+         ("flow", 1, 10_000, "native"), ("flow", 100, 10_000, "native"), ("packet", 100, 10_000, "native")]
+QUICK = CASES[:4]
+
+
+def rounds_of(world, rs, flows, rounds, load):
+    """ns a packet of each round, and packets a CPU second of the sender against the reference link."""
+    floor = Agent(world.floor.pid)
+
+    def measure(agent, interface, packets, first):
+        ns, count = agent.runs()
+        cpu = world.send(interface, flows, packets, first)
+        after = agent.runs()
+        return (after[0] - ns) / max(1, after[1] - count), packets / cpu
+
+    net, rate = [], []
+    before = measure(floor, "vs", FLOOR_LOAD, 0)
+    for _ in range(rounds):
+        own = measure(rs.agent, "vb", load, 0)
+        after = measure(floor, "vs", FLOOR_LOAD, 0)
+        net.append(own[0] - (before[0] + after[0]) / 2)
+        rate.append(own[1] / ((before[1] + after[1]) / 2))
+        before = after
+    return net, rate
+
+
+def run_case(world, rows, case, rounds):
+    mode, n, flows, hook = case
+    name = f"{mode} mode 1/{n}, {flows} flows, {'XDP' if hook == 'native' else 'TC'}"
+    load = max(PACKETS // rounds, flows * 2)
+    world.hold(hook)
+    world.link("va", "vb")
+    rs = Ringspan(world, "--sample", f"1/{n}", "--sample-mode", mode, "--idle-timeout", IDLE_S,
+                  "--xdp-mode", hook)
+    world.send("vb", flows, flows)          # every flow once: what follows is about flows that are known
+    idle_cpu = rs.idle_cpu()
+    cpu = rs.agent.cpu_seconds()
+    began = time.monotonic()
+    net, rate = rounds_of(world, rs, flows, rounds, load)
+    peak = rs.agent.memory_mb("VmRSS")
+    status, ended, settled = rs.settle()
+    sent = flows + rounds * load
+    millions = rounds * load / 1e6
+    rows.add(f"{name}: kernel, a packet", net, "ns", at_most=NS_TARGETS.get(case[:3]), better="lower")
+    rows.add(f"{name}: packets a CPU second against an empty program", rate, "x", better="higher")
+    rows.add(f"{name}: agent CPU a million packets, less idle",
+             (ended - cpu - idle_cpu * (settled - began)) / millions, "s",
+             at_most=CPU_TARGETS.get(n) if flows == 10_000 else None, better="lower")
+    rows.add(f"{name}: resident memory", peak, "MB",
+             at_most=MEMORY_TARGETS.get(flows) if (mode, n) == ("flow", 1) else None, better="lower")
+    rows.add(f"{name}: spans of a million packets", status["spans"] / millions, "")
+    rows.add(f"{name}: packets sent and not counted", sent - status["interfaces"][0]["receive"]["packets"],
+             "", at_most=0)
+    lost = {}
+    for stage in status["ledger"]:
+        lost[stage["stage"]] = lost.get(stage["stage"], 0) + sum(stage["lost"].values())
+    rows.add(f"{name}: records lost", lost.pop("records"), "", better="lower")
+    rows.add(f"{name}: all else lost", sum(lost.values()), "", at_most=0)
+    print(f"  ({sent} packets in {settled - began:.1f} s; idle {idle_cpu * 100:.2f} % of a core; "
+          f"lost: { {stage['stage']: stage['lost'] for stage in status['ledger'] if any(stage['lost'].values())} })",
+          flush=True)
+    if stop(rs.process):
+        raise RuntimeError("ringspan did not end with 0")
+    world.unlink("va")
+
+
+def main():
+    world, only, is_quick = open_world()
+    rows = Rows("bench_live")
+    fd = hold_statistics()
+    for case in QUICK if is_quick else CASES:
+        if only in " ".join(map(str, case)):
+            run_case(world, rows, case, 3 if is_quick else ROUNDS)
+    world.release()
+    os.close(fd)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Pictures of rows: SVG, by matplotlib or gnuplot, where one of them is installed.
+
+A curve takes the rows of a bench whose name matches a pattern; the group in it is the place on the x axis.
+"""
+import os
+import re
+import shutil
+import subprocess
+
+# file, title, x axis, y axis, {curve: (bench, pattern)}
+PLOTS = [
+    ("cost_by_n", "Kernel time of a packet, 10,000 flows", "one in N", "ns", {
+        f"{mode} mode, {hook}": ("bench_live", rf"{mode} mode 1/(\d+), 10000 flows, {hook}: kernel, a packet")
+        for mode in ("flow", "packet") for hook in ("TC", "XDP")}),
+    ("agent_by_n", "CPU of the agent for a million packets, 10,000 flows", "one in N", "s", {
+        f"{mode} mode": ("bench_live", rf"{mode} mode 1/(\d+), 10000 flows, TC: agent CPU a million packets, less idle")
+        for mode in ("flow", "packet")}),
+    ("scale_flows", "Cost as flows grow, at 1/1", "flows", "ns", {
+        "kernel, a packet": ("bench_live", r"flow mode 1/1, (\d+) flows, TC: kernel, a packet"),
+        "flow table, a record": ("bench_flow_table", r"(\d+) flows, a record")}),
+    ("memory_flows", "Resident memory as flows grow, at 1/1", "flows", "MB", {
+        "ringspan": ("bench_live", r"flow mode 1/1, (\d+) flows, TC: resident memory")}),
+    ("scale_workers", "Agent CPU for a million packets as it grows, at 1/1", "workers or interfaces", "s", {
+        "workers": ("bench_growth", r"(\d+) workers: agent CPU a million packets, less idle"),
+        "interfaces": ("bench_growth", r"(\d+) interfaces: agent CPU a million packets, less idle")}),
+]
+
+
+def points(rows, bench, pattern):
+    found = []
+    for row in rows:
+        match = re.fullmatch(pattern, row["row"])
+        if row["bench"] == bench and match:
+            found.append((float(match[1]), row["value"], row.get("p10", row["value"]),
+                          row.get("p90", row["value"])))
+    return sorted(found)
+
+
+def by_matplotlib(path, title, x, y, curves):
+    import matplotlib
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+    figure, axes = pyplot.subplots(figsize=(7, 4))
+    for name, found in curves.items():
+        xs, ys, low, high = zip(*found)
+        axes.errorbar(xs, ys, [[max(0, b - a) for a, b in zip(low, ys)], [max(0, b - a) for a, b in
+                      zip(ys, high)]], marker="o", capsize=3, label=name)
+    axes.set(title=title, xlabel=x, ylabel=y, xscale="log")
+    axes.set_ylim(bottom=0)
+    ticks = sorted({place for found in curves.values() for place, *_ in found})
+    axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def by_gnuplot(path, title, x, y, curves):
+    script = [f'set terminal svg size 700,400; set output "{path}"; set title "{title}"; set xlabel "{x}"',
+              f'set ylabel "{y}"; set logscale x; set yrange [0:*]; set grid; set key outside']
+    for i, found in enumerate(curves.values()):
+        script += [f"$curve{i} << end", *(" ".join(map(str, p)) for p in found), "end"]
+    script.append("plot " + ", ".join(f'$curve{i} with yerrorlines title "{name}"'
+                                      for i, name in enumerate(curves)))
+    subprocess.run(["gnuplot"], input="\n".join(script), text=True, check=True)
+
+
+def drawer():
+    try:
+        import matplotlib  # noqa: F401
+        return by_matplotlib
+    except ImportError:
+        return by_gnuplot if shutil.which("gnuplot") else None
+
+
+def draw(rows, folder):
+    """Draws what there are two points for; says which files."""
+    draw_one = drawer()
+    if not draw_one:
+        return "no pictures: neither python3-matplotlib nor gnuplot is installed"
+    made = []
+    for name, title, x, y, wanted in PLOTS:
+        curves = {label: found for label, (bench, pattern) in wanted.items()
+                  if len(found := points(rows, bench, pattern)) > 1}
+        if curves:
+            draw_one(os.path.join(folder, name + ".svg"), title, x, y, curves)
+            made.append(name + ".svg")
+    return "pictures: " + (", ".join(made) or "none, too few rows")

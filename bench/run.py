@@ -1,0 +1,210 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""run - measures everything: builds the release preset, runs each bench, prints its rows as tables with
+targets, and writes them to bench/results/TIME/ as JSON and pictures. Installs nothing: what is missing is
+said. Started by run.sh."""
+import argparse
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import machine
+import plots
+import tables
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+REPO = os.path.dirname(HERE)
+SKIPPED = 77
+GRACE_S = 20                  # from the deadline's SIGTERM to SIGKILL
+
+
+@dataclasses.dataclass
+class Bench:
+    name: str
+    title: str
+    command: list             # {build}, {bench}: folders
+    deadline_s: int
+    root: bool = True
+    in_quick: bool = True
+    quick: list = dataclasses.field(default_factory=list)  # more arguments with --quick
+
+
+BENCHES = [
+    Bench("bench_kern", "The XDP program by itself (BPF_PROG_RUN), against an empty one",
+          ["{build}/bench/bench_kern"], 240),
+    Bench("bench_live", "The whole system on live traffic: packets in, spans out",
+          ["{bench}/world.sh", "live.py"], 420),
+    Bench("bench_flow_table", "The flow table: records a second by number of flows",
+          ["{build}/bench/bench_flow_table"], 120, root=False),
+    Bench("bench_encode", "OTLP encode", ["{build}/bench/bench_encode"], 60, root=False),
+    Bench("bench_export", "Export: encode and POST to a receiver that throws it away",
+          ["{build}/bench/bench_export"], 120, root=False),
+    Bench("bench_accuracy", "Error of estimates against its bound",
+          ["{build}/bench/bench_accuracy", "--quick"], 240, in_quick=False),
+]
+
+
+class Runner:
+    """Runs one bench at a time, and ends it when this program is ended."""
+
+    def __init__(self, build, folder, is_quick):
+        self.build, self.folder, self.is_quick = build, folder, is_quick
+        self.process = None
+
+    def end(self):
+        """Asks first, so that the bench can clean up after itself."""
+        for sign, seconds in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, GRACE_S)):
+            if self.process.poll() is None:
+                try:
+                    os.killpg(self.process.pid, sign)
+                    self.process.wait(seconds)
+                except (ProcessLookupError, subprocess.TimeoutExpired):
+                    pass
+
+    def run(self, bench):
+        """"ok", "skipped: …" or "FAILED: …"."""
+        if bench.root and os.geteuid():
+            return "skipped: needs root"
+        command = [part.format(build=self.build, bench=HERE) for part in bench.command]
+        if not os.access(command[0], os.X_OK):
+            return f"skipped: {os.path.basename(command[0])} is not there"
+        environment = os.environ | {"BENCH_JSON": os.path.join(self.folder, "results.jsonl"),
+                                    "RINGSPAN_BUILD": self.build, "PYTHONDONTWRITEBYTECODE": "1"}
+        if self.is_quick:
+            environment["BENCH_QUICK"] = "1"
+            command += bench.quick
+        log = os.path.join(self.folder, bench.name + ".txt")
+        with open(log, "wb") as out:
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", *command], stdout=out,
+                                            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                            env=environment, start_new_session=True)
+            try:
+                code = self.process.wait(bench.deadline_s)
+            except subprocess.TimeoutExpired:
+                return f"FAILED: not done within {bench.deadline_s} s, see {log}"
+            finally:
+                self.end()
+        last = ([line for line in open(log, errors="replace", encoding="utf-8") if line.strip()] or [""])[-1]
+        if code == SKIPPED:
+            return "skipped: " + last.split("skipped: ", 1)[-1].strip()
+        return "ok" if code == 0 else f"FAILED: exit code {code}: {last.strip()}"
+
+
+class Progress:
+    """A line for each bench; on a terminal it counts the seconds."""
+
+    def __init__(self, text):
+        self.text, self.done = text, threading.Event()
+        self.began = time.monotonic()
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.count, daemon=True)
+        self.thread.start()
+        return self
+
+    def count(self):
+        while sys.stdout.isatty() and not self.done.wait(1):
+            print(f"\r{self.text} {self.seconds():.0f} s", end="", flush=True)
+
+    def seconds(self):
+        return time.monotonic() - self.began
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+        print("\r" if sys.stdout.isatty() else "", end="")
+
+
+def read_rows(folder):
+    try:
+        with open(os.path.join(folder, "results.jsonl"), encoding="utf-8") as f:
+            return [json.loads(line) for line in f]
+    except FileNotFoundError:
+        return []
+
+
+def build_release():
+    """The folder of the build: RINGSPAN_BUILD as it is, else the release preset, built."""
+    if os.environ.get("RINGSPAN_BUILD"):
+        return os.path.abspath(os.environ["RINGSPAN_BUILD"])
+    print("==> building the release preset", flush=True)
+    for command in (["cmake", "--preset", "release"], ["cmake", "--build", "--preset", "release"]):
+        done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"run: {' '.join(command)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+    return os.path.join(REPO, "build", "release")
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        prog="bench/run.sh", description="Measures everything and prints it as tables with targets; JSON and "
+        "pictures go to bench/results/TIME/. As root; a bench that can't run says why. Nothing is installed.")
+    parser.add_argument("--quick", action="store_true", help="fewer runs: less than 3 minutes, wider bounds")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these benches, see --list")
+    parser.add_argument("--list", action="store_true", help="the names of the benches, and what they measure")
+    parser.add_argument("--reference", action="store_true",
+                        help="write the machine and the tables to bench/RESULTS.md, too")
+    o = parser.parse_args()
+    unknown = set(o.only or ()) - {bench.name for bench in BENCHES}
+    if unknown:
+        print(f"run: no bench is called {', '.join(sorted(unknown))}; --list names them", file=sys.stderr)
+        sys.exit(64)
+    if o.only:
+        o.benches = [bench for bench in BENCHES if bench.name in o.only]
+    else:
+        o.benches = [bench for bench in BENCHES if bench.in_quick or not o.quick]
+    return o
+
+
+def measure(o, runner):
+    """(bench, how it ended, seconds) of each."""
+    ends = []
+    for i, bench in enumerate(o.benches):
+        text = f"==> {i + 1}/{len(o.benches)} {bench.name}"
+        with Progress(text) as progress:
+            end = runner.run(bench)
+        print(f"{text}: {end} ({progress.seconds():.0f} s)", flush=True)
+        ends.append((bench, end, progress.seconds()))
+    return ends
+
+
+def main():
+    o = parse()
+    if o.list:
+        for bench in BENCHES:
+            print(f"{bench.name:20} {bench.title}{'' if bench.in_quick else ' (not with --quick)'}")
+        return 0
+    build = build_release()
+    folder = os.path.join(HERE, "results", time.strftime("%Y-%m-%d_%H-%M-%S"))
+    os.makedirs(folder)
+    facts = machine.describe(REPO, build)
+    text = "".join(f"{what:20} {value}\n" for what, value in facts)
+    with open(os.path.join(folder, "machine.txt"), "w", encoding="utf-8") as f:
+        f.write(text)
+    print(text, flush=True)
+    runner = Runner(build, folder, o.quick)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    ends = measure(o, runner)
+    rows = read_rows(folder)
+    with open(os.path.join(folder, "results.json"), "w", encoding="utf-8") as f:
+        json.dump({"machine": dict(facts), "quick": o.quick, "rows": rows,
+                   "benches": {b.name: {"end": end, "seconds": round(s, 1)} for b, end, s in ends}}, f, indent=1)
+    print(tables.for_terminal(ends, rows))
+    print(plots.draw(rows, folder))
+    print(f"results: {os.path.relpath(folder)}")
+    if o.reference:
+        with open(os.path.join(HERE, "RESULTS.md"), "w", encoding="utf-8") as f:
+            f.write(tables.for_markdown(facts, ends, rows))
+    return 1 if any(end.startswith("FAILED") for _, end, _ in ends) else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
