@@ -35,17 +35,17 @@ def rounds_of(world, rs, flows, rounds, load):
     """ns a packet of each round, and packets a CPU second of the sender against the reference link."""
     floor = Agent(world.floor.pid)
 
-    def measure(agent, interface, packets, first):
+    def measure(agent, interface, packets):
         ns, count = agent.runs()
-        cpu = world.send(interface, flows, packets, first)
+        cpu = world.send(interface, flows, packets)
         after = agent.runs()
         return (after[0] - ns) / max(1, after[1] - count), packets / cpu
 
     net, rate = [], []
-    before = measure(floor, "vs", FLOOR_LOAD, 0)
+    before = measure(floor, "vs", FLOOR_LOAD)
     for _ in range(rounds):
-        own = measure(rs.agent, "vb", load, 0)
-        after = measure(floor, "vs", FLOOR_LOAD, 0)
+        own = measure(rs.agent, "vb", load)
+        after = measure(floor, "vs", FLOOR_LOAD)
         net.append(own[0] - (before[0] + after[0]) / 2)
         rate.append(own[1] / ((before[1] + after[1]) / 2))
         before = after

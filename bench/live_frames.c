@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * live_frames IF FLOWS PACKETS [FIRST_FLOW]
+ * live_frames IF FLOWS PACKETS [FIRST_PACKET [FIRST_FLOW]]
  *
  * Sends frames of 64 bytes of so many flows, each in turn, out of a network device: an XDP program,
  * run by BPF_PROG_RUN with BPF_F_TEST_XDP_LIVE_FRAMES, writes them and the kernel transmits them,
  * without a socket buffer or a system call for each. The other end of a veth pair must have a
  * native XDP program or GRO switched on, else the kernel takes none. Needs root.
+ *
+ * FIRST_PACKET: how many packets of these flows went before, so that TCP sequence numbers go on
+ * where they were. FIRST_FLOW: another sender's flows begin elsewhere.
  *
  * Prints one line: packets, and the CPU seconds of this thread, in which the receiving side of a
  * veth pair runs, too.
@@ -86,8 +89,9 @@ int main(int argc, char **argv)
 	unsigned ifindex;
 	double begin;
 
-	if (argc < 4 || argc > 5) {
-		fprintf(stderr, "usage: live_frames IF FLOWS PACKETS [FIRST_FLOW]\n");
+	if (argc < 4 || argc > 6) {
+		fprintf(stderr,
+			"usage: live_frames IF FLOWS PACKETS [FIRST_PACKET [FIRST_FLOW]]\n");
 		return 64;
 	}
 	ifindex = if_nametoindex(argv[1]);
@@ -100,7 +104,8 @@ int main(int argc, char **argv)
 		err(EXIT_FAILURE, "open");
 	live->rodata->flows = flows;
 	live->rodata->stride = stride_of(flows);
-	live->rodata->first_flow = argc == 5 ? number(argv[4], 0) : 0;
+	live->bss->sent = argc > 4 ? number(argv[4], 0) : 0;
+	live->rodata->first_flow = argc > 5 ? number(argv[5], 0) : 0;
 	if (live_bpf__load(live))
 		err(EXIT_FAILURE, "load (root?)");
 	begin = bench_now_ns(CLOCK_THREAD_CPUTIME_ID);

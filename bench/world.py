@@ -24,6 +24,7 @@ class World:
         self.sender_cpu = str(cpus[-1])
         self.agent_cpus = ",".join(map(str, cpus[:-1] or cpus))
         self.floor = None
+        self.sent = {}
         self.port = self.serve()
 
     def command(self, ns, args, cpus=None):
@@ -36,12 +37,12 @@ class World:
             return subprocess.Popen(self.command(ns, args, cpus), stdin=subprocess.DEVNULL, stdout=out,
                                     stderr=err)
 
-    def wait_for_line(self, process, path, begin, seconds=60):
+    def wait_for_line(self, process, path, begin, seconds=60, pause=0.02):
         def look():
             if process.poll() is not None:
                 raise RuntimeError(f"{path}: ended: " + open(path, encoding="utf-8").read()[-500:])
             return [line for line in open(path, encoding="utf-8") if line.startswith(begin)]
-        return wait_until(seconds, begin, look)[0]
+        return wait_until(seconds, begin, look, pause)[0]
 
     def link(self, inside, outside):
         for command in (f"link add {inside} netns in type veth peer name {outside} netns out",
@@ -53,6 +54,7 @@ class World:
 
     def unlink(self, inside):
         subprocess.run(["ip", "-n", "in", "link", "del", inside], check=True)
+        self.sent.clear()
 
     def hold(self, hook):
         """The program that does nothing on the reference link."""
@@ -68,11 +70,12 @@ class World:
             self.unlink("vr")
             self.floor = None
 
-    def send(self, interface, flows, packets, first=0):
-        """CPU seconds that it took the sender, the receiving path in it."""
+    def send(self, interface, flows, packets):
+        """CPU seconds that it took the sender, the receiving path in it. One number of flows a link."""
         done = subprocess.run(self.command("out", [f"{self.build}/bench/live_frames", interface, flows,
-                                                   packets, first], self.sender_cpu),
+                                                   packets, self.sent.get(interface, 0)], self.sender_cpu),
                               check=True, capture_output=True, text=True)
+        self.sent[interface] = self.sent.get(interface, 0) + packets
         return float(done.stdout.split()[2])
 
     def serve(self):
@@ -91,11 +94,11 @@ class Ringspan:
 
     def __init__(self, world, *options, interfaces=("va",)):
         self.world = world
+        begun = time.monotonic()
         self.process = world.start("rs", "in", [
             f"{world.build}/user/ringspan", "--interface", ",".join(interfaces), "--exporter", "otlp", "--otlp-endpoint",
             f"http://127.0.0.1:{world.port}", "--control", f"{world.dir}/rs.sock", *options], world.agent_cpus)
-        begun = time.monotonic()
-        world.wait_for_line(self.process, f"{world.dir}/rs.err", "ringspan ready:")
+        world.wait_for_line(self.process, f"{world.dir}/rs.err", "ringspan ready:", pause=0.002)
         self.ready_s = time.monotonic() - begun
         self.agent = Agent(self.process.pid)
 
