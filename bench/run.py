@@ -36,7 +36,7 @@ class Bench:
 
 BENCHES = [
     Bench("bench_kern", "The XDP program by itself (BPF_PROG_RUN), against an empty one",
-          ["{build}/bench/bench_kern"], 240),
+          ["{build}/bench/bench_kern"], 400),
     Bench("bench_live", "The whole system on live traffic: packets in, spans out",
           ["{bench}/world.sh", "live.py"], 420),
     Bench("bench_start", "Start, end, and what it costs while nothing comes",
