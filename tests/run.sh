@@ -10,7 +10,7 @@ Usage: sudo tests/run.sh [--label LABEL] [--no-vm] [--long] [--servers] [CTEST O
 Installs what is missing (Debian 12), builds the dev preset (AddressSanitizer, UBSan, warnings are
 errors) and runs every test through CTest, whose summary comes last and whose exit code is this one's.
 
-  --label LABEL   only tests of this kind: unit, kern, e2e, interop, vm, fuzz
+  --label LABEL   only tests of this kind: unit, kern, e2e, interop, vm, fuzz, bench-guard
   --no-vm         leave out the tests on other kernels, which take an emulator (a package of 100 MB)
   --long          soaks, too: minutes more
   --servers       build other people's servers first, once, which takes Go and about a quarter of an
