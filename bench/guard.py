@@ -87,7 +87,15 @@ def user_part(build, rows=None, slow=False):
     return key, dict(zip(rows, counts))
 
 
-PARTS = {"user": user_part}
+def kern_part(build):
+    """The same of the BPF programs, a packet."""
+    program = os.path.join(build, "bench", "guard_kern")
+    lines = run([program]).stdout.splitlines()
+    key = run([program, "--key"]).stdout.strip()
+    return key, {row: float(n) for row, n in (line.split("\t") for line in lines)}
+
+
+PARTS = {"user": user_part, "kern": kern_part}
 
 
 def compare(counts, baseline, tolerance):
@@ -112,7 +120,8 @@ def compare(counts, baseline, tolerance):
 def show(rows):
     for row, count, before, verdict in rows:
         change = f"{(count / before - 1) * 100:+7.1f} %" if count and before else " " * 9
-        print(f"  {row:46} {count or 0:10.1f}  before {before or 0:10.1f} {change}  {verdict}")
+        now, then = (f"{n:12.3f}" if n is not None else f"{'-':>12}" for n in (count, before))
+        print(f"  {row:50}{now}  before{then} {change}  {verdict}".rstrip())
 
 
 def load():
@@ -131,9 +140,9 @@ def record(build):
         except Skip as why:
             print(f"{part}: not recorded: {why}")
             continue
-        known.setdefault(part, {})[key] = {row: round(n, 1) for row, n in counts.items()}
         print(f"{part}: recorded for {key}")
-        show(compare(counts, {}, TOLERANCE))
+        show(compare(counts, known.get(part, {}).get(key, {}), TOLERANCE))
+        known.setdefault(part, {})[key] = {row: round(n, 4) for row, n in counts.items()}
     with open(BASELINE, "w", encoding="utf-8") as file:
         json.dump(known, file, indent="\t", sort_keys=True)
         file.write("\n")

@@ -153,7 +153,8 @@ void typical_flow(struct typical_flow *ret, enum typical_kind kind, unsigned i, 
 	set_tuple(f, t, i);
 	f->clock_offset_ns = 1700000000 * S;
 	f->info.first_mono_ns = 5 * S + i * MS;
-	f->info.threshold = interval > 1 ? R_ALL - R_ALL / interval : 0;
+	/* rounded as --sample does it: a trace state of five digits */
+	f->info.threshold = interval > 1 ? (R_ALL - R_ALL / interval) >> 36 << 36 : 0;
 	f->initiator_known = t->proto != IPPROTO_UDP;
 	f->handshake.synack = 1 + 750000; /* 12 ms */
 	ret->report = (struct flow_report){.kind = FLOW_REPORT_ROOT,
