@@ -8,14 +8,16 @@ import sys
 import zlib
 
 import scale_sim
+import scale_tables
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests"))
 import otlp_read  # noqa: E402
 
 TOLERANCE = 0.05
 ROWS = ("flows", "packets", "records", "spans", "root", "handshake", "interval", "end", "bytes")
-MUST = ("flows", "packets", "records", "spans", "bytes")  # the others, too, where they are many
-MANY = 400
+MUST = ("flows", "packets", "records", "spans", "bytes")  # the others within four standard deviations of a count, too,
+MANY = 400  # where they are so many
+SPAN_TOLERANCE = 0.015  # bytes of a span: neither chance nor time moves them
 
 
 def kind_of(span):
@@ -72,8 +74,12 @@ def differences(name, real, model, kept):
         is_judged = row in MUST or model[row] >= MANY
         print("| %s | %s | %.0f | %d | %+.2f %% |%s" % (name, row, model[row], real[row], 100 * off,
                                                     "" if is_judged else " few"))
-        if is_judged and abs(off) > TOLERANCE:
+        allowed = TOLERANCE if row in MUST else max(TOLERANCE, 4 / model[row] ** 0.5)
+        if is_judged and abs(off) > allowed:
             yield "%s: %s: %d, simulated %.0f" % (name, row, real[row], model[row])
+    off = real["bytes"] / real["spans"] / (model["bytes"] / model["spans"]) - 1
+    if abs(off) > SPAN_TOLERANCE:
+        yield "%s: a span is %+.1f %% larger than simulated" % (name, 100 * off)
     if kept is not None and {"%014x" % r for r in kept.values()} != real["r"]:
         yield "%s: kept flows are not those that the hash names" % name
 
@@ -91,4 +97,11 @@ def compare(heads, packets, options_of, settings, runs, key, stop):
     for setting, real in seen.items():
         print("%s: gzip %.2f times smaller; a request of metrics: %.0f bytes, %.0f with gzip, %.0f points" % (
             setting, real["gzip"], real["metrics"], real["metrics_gzip"], real["points"]))
+    first = seen[settings[0]]  # the most spans, so that requests are full
+    for name, constant, value in (("GZIP", scale_tables.GZIP, first["gzip"]),
+                                  ("METRIC_BYTES", scale_tables.METRIC_BYTES, first["metrics"]),
+                                  ("METRIC_GZIP", scale_tables.METRIC_GZIP, first["metrics"] / first["metrics_gzip"]),
+                                  ("METRIC_POINTS", scale_tables.METRIC_POINTS, first["points"])):
+        if not scale_tables.is_about(constant, value):
+            faults.append("scale_tables.py has %s = %g, measured %g" % (name, constant, value))
     return faults

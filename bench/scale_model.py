@@ -168,31 +168,37 @@ def flow_packets(rng, shape):
             yield at, payload_of(rng, shape.proto, sender, flags), sender, flags
 
 
+def draw_shape(rng, packets_max, duration_max):
+    proto = TCP if rng.random() < TCP_SHARE else UDP
+    count = draw_packets(rng, proto, packets_max)
+    answered = rng.random() < (UDP_ANSWERED if proto == UDP else 0.5) or (proto == TCP and count > 2)
+    return Shape(proto, count, answered, max(rng.lognormvariate(math.log(RATE[0]), RATE[1]), (count - 1) / duration_max))
+
+
 def make_list(flows, seconds, packets_max, duration_max, seed):
     """Flows as (addresses, ports, proto), packets as (ns, flow, payload, endpoint, flags), by time."""
     rng = random.Random(seed)
-    heads, packets = [], []
+    heads, packets, shapes_of = [], [], []
     for number in range(flows):
-        proto = TCP if rng.random() < TCP_SHARE else UDP
-        count = draw_packets(rng, proto, packets_max)
-        answered = rng.random() < (UDP_ANSWERED if proto == UDP else 0.5) or (proto == TCP and count > 2)
-        rate = max(rng.lognormvariate(math.log(RATE[0]), RATE[1]), (count - 1) / duration_max)
+        shape = draw_shape(rng, packets_max, duration_max)
+        shapes_of.append(shape)
         begin = rng.random() * seconds
-        client = struct.pack(">I", 0x0a000000 | rng.randrange(1 << 16))
-        server = struct.pack(">I", 0xc0a80000 | rng.randrange(1 << 10))
-        ports = (20000 + number % 40000, rng.choice(SERVERS[proto]))
-        heads.append((client, server, ports, proto))
-        for at, payload, sender, flags in flow_packets(rng, Shape(proto, count, answered, rate)):
+        client = socket.inet_ntoa(struct.pack(">I", 0x0a000000 | rng.randrange(1 << 16)))
+        server = socket.inet_ntoa(struct.pack(">I", 0xc0a80000 | rng.randrange(1 << 10)))
+        ports = (20000 + number % 40000, rng.choice(SERVERS[shape.proto]))
+        heads.append((client, server, ports, shape.proto))
+        for at, payload, sender, flags in flow_packets(rng, shape):
             packets.append((int((begin + at) * 1e9), number, payload, sender, flags))
     packets.sort()
-    return heads, packets
+    return heads, packets, shapes_of
 
 
 def write_list(path, heads, packets):
     with open(path, "wb") as out:
         out.write(HEAD.pack(MAGIC, len(heads), len(packets)))
         for client, server, ports, proto in heads:
-            out.write(FLOW.pack(client, server, struct.pack(">H", ports[0]), struct.pack(">H", ports[1]), proto))
+            out.write(FLOW.pack(socket.inet_aton(client), socket.inet_aton(server),
+                                *(struct.pack(">H", port) for port in ports), proto))
         for packet in packets:
             out.write(PACKET.pack(*packet))
 

@@ -218,6 +218,7 @@ def summary(flows, options):
         "flows": len(flows), "packets": sum(sum(f.packets) for f in flows),
         "records": sum(f.records for f in flows), "spans": len(spans), "root": kinds["root"],
         "handshake": kinds["handshake"], "interval": kinds["interval"], "end": kinds["end"],
+        "span_bytes": sum(size for _, _, size in spans),
         "bytes": sum(size for _, _, size in spans) + requests(spans, options) * scale_bytes.REQUEST,
         "held": most_at_once(flows),
     }
