@@ -41,6 +41,7 @@ def check_formula(o):
             said, true = getattr(mean, name), model["span_bytes" if name == "bytes" else name]
             worst = max(worst, abs(said / true - 1) / (0.05 if mode == "flow" else 0.15))
             print("| %s 1/%d | %s | %.0f | %.0f | %+.1f %% |" % (mode, n, name, said, true, 100 * (said / true - 1)))
+    print("a million packets one way in an hour: %d records" % scale_formula.records_even(1000000, 3.6, False))
     if worst > 1:
         sys.exit("more than 5 % apart, in packet mode 15 %")
 

@@ -7,8 +7,7 @@ of a campus' Internet link, TCP and UDP apart; their data set is agh_2015. The m
 too (README of the data set), and 870.6 bytes a packet.
 Packets a second of a flow: lognormal, after Zhang, Breslau, Paxson and Shenker, "On the characteristics and
 origins of Internet flow rates" (2002), which found rates near lognormal. The two parameters (RATE) are
-ours; `scale.py model` prints what follows from them, beside Brownlee and Claffy, "Understanding Internet
-traffic streams: dragonflies and tortoises" (2002).
+ours; SCALE.md shows what follows from them.
 
 Assumed: a TCP connection has in both directions what the mixture says of one (3 packets and more); 1 and 2
 packets are a SYN that is refused or never answered, half each. An exchange over UDP has as many answers as

@@ -19,7 +19,6 @@ import check_sampling  # noqa: E402  the hash, whose test vectors are frozen
 
 SECOND = 1_000_000_000
 TICK = 50_000_000  # of the timing wheel: user/flow_wheel.h
-MASK = (1 << 56) - 1
 
 
 class Options:
@@ -28,7 +27,7 @@ class Options:
         self.mode, self.interval, self.interface = mode, interval, interface
         self.active, self.idle, self.tcp_idle, self.linger = (int(s * SECOND)
                                                               for s in (active, idle, tcp_idle, linger))
-        self.batch, self.delay, self.workers = batch, int(delay * SECOND), workers
+        self.batch, self.delay = batch, int(delay * SECOND)
         self.th = threshold_text(interval)
 
 

@@ -87,17 +87,26 @@ class Tables:
         return (cost.flows * flows, cost.records * flows, spans, octets / 1e3, octets / 1e3 / GZIP,
                 spans * DAY * JAEGER_BYTES / 1e9, held, held * (KERNEL_FLOW_BYTES + USER_FLOW_BYTES) / 1e6)
 
+    def least_n(self, kind, flows, budget):
+        """The least power of two that keeps to a budget of spans a second."""
+        n, spans = 1, self.cost(kind, "flow", 1).spans * flows
+        while spans / n > budget:
+            n *= 2
+        return n
+
+    def link_flows(self, kind, gbit):
+        """(packets, flows) a second of a full link, both directions together."""
+        packets = gbit * 1e9 / 8 / (MEAN_BYTES[kind] + LINK_BYTES)
+        return packets, packets / self.packets[kind]
+
     def links(self):
         yield head("link, full", "kind", "packets/s", "flows/s", "spans/s at 1/1", "N", "spans/s", "records/s",
                    "with gzip, kB/s", "Jaeger GB/day", "flows held", "flows of a minute to within")
         for gbit in (1, 10, 40, 100):
             for kind in self.shapes:
-                packets = gbit * 1e9 / 8 / (MEAN_BYTES[kind] + LINK_BYTES)
-                flows = packets / self.packets[kind]
+                packets, flows = self.link_flows(kind, gbit)
                 all_spans = self.cost(kind, "flow", 1).spans * flows
-                n = 1
-                while self.cost(kind, "flow", n).spans * flows > BUDGET:
-                    n *= 2
+                n = self.least_n(kind, flows, BUDGET)
                 kept, records, spans, _, zipped, stored, held, _ = self.second(kind, "flow", n, flows)
                 yield row("%d Gbit/s" % gbit, kind, rounded(packets), rounded(flows), rounded(all_spans), "1/%d" % n,
                           rounded(spans), rounded(records), rounded(zipped), rounded(stored), rounded(held),
@@ -106,14 +115,16 @@ class Tables:
     def fleet(self):
         per_span = self.cost("campus", "flow", 10)
         zipped = per_span.bytes / per_span.spans / GZIP
-        yield head("hosts", "spans/s a host", "spans/s", "gateway cores", "to the gateways, Mbit/s",
+        flows = [self.link_flows("campus", gbit)[1] for gbit in (0.1, 1)]
+        yield head("hosts", "spans/s a host", "N at 0.1 Gbit/s", "N at 1 Gbit/s", "spans/s", "gateway cores", "to the gateways, Mbit/s",
                    "Jaeger GB/day", "Prometheus samples/s", "Prometheus GB/day")
         for hosts, budgets in ((10, (BUDGET, 100)), (1000, (BUDGET, 100, 10)), (10000, (BUDGET, 100, 10, 2))):
             for budget in budgets:
                 spans = hosts * budget
                 samples = hosts * METRIC_POINTS / METRIC_INTERVAL
                 octets = spans * zipped + hosts * METRIC_BYTES / METRIC_INTERVAL / METRIC_GZIP
-                yield row("{:,}".format(hosts), "{:,}".format(budget), "{:,}".format(spans),
+                yield row("{:,}".format(hosts), "{:,}".format(budget),
+                          *("1/%d" % self.least_n("campus", x, budget) for x in flows), "{:,}".format(spans),
                           max(2, math.ceil(spans / GATEWAY_SPANS / GATEWAY_LOAD)), rounded(octets * 8 / 1e6),
                           rounded(spans * DAY * JAEGER_BYTES / 1e9), rounded(samples),
                           rounded(samples * DAY * PROMETHEUS_BYTES / 1e9))
