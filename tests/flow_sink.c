@@ -10,7 +10,8 @@
  *   tuples          distinct source addresses and ports
  *   most, least     packets of a tuple, over all its final spans
  *   repeated        tuples with more than one root
- *   packets         the sum over all spans that end a flow
+ *   packets, bytes  the sums over all spans that end a flow
+ *   guessed         of packets in those of packet mode, the estimates
  *   incomplete      spans of flows whose totals are a lower bound
  *   unread          bodies that could not be read
  */
@@ -39,7 +40,7 @@ struct seen {
 	char source[ADDRESS_MAX];
 	uint32_t port;
 	bool is_root, is_incomplete, is_end;
-	uint64_t packets;
+	uint64_t packets, bytes, guessed;
 };
 
 struct sink {
@@ -132,6 +133,11 @@ static void read_attribute(struct seen *s, struct pb key, struct pb value)
 		else if (pb_is(&key, "flow.packets.total") ||
 			 pb_is(&key, "flow.reverse.packets.total"))
 			s->packets += value.number;
+		else if (pb_is(&key, "flow.bytes.total") || pb_is(&key, "flow.reverse.bytes.total"))
+			s->bytes += value.number;
+		else if (pb_is(&key, "flow.packets.estimated") ||
+			 pb_is(&key, "flow.reverse.packets.estimated"))
+			s->guessed += value.number;
 		else if (pb_is(&key, "flow.incomplete"))
 			s->is_incomplete = value.number;
 		else if (pb_is(&key, "flow.end_reason"))
@@ -219,7 +225,7 @@ static int by_tuple(const void *a, const void *b)
 static void sink_print(struct sink *sink)
 {
 	uint64_t roots = 0, traces = 0, ids = 0, tuples = 0, repeated = 0, packets = 0,
-		 incomplete = 0;
+		 incomplete = 0, bytes = 0, guessed = 0;
 	uint64_t most = 0, least = UINT64_MAX, sum, its_roots;
 	struct seen *s = sink->spans;
 	size_t i, j;
@@ -235,6 +241,8 @@ static void sink_print(struct sink *sink)
 			sum += s[j].is_end ? s[j].packets : 0;
 			its_roots += s[j].is_root;
 			incomplete += s[j].is_incomplete;
+			bytes += s[j].is_end ? s[j].bytes : 0;
+			guessed += s[j].is_end ? s[j].guessed : 0;
 		}
 		tuples++;
 		roots += its_roots;
@@ -244,9 +252,9 @@ static void sink_print(struct sink *sink)
 		least = sum < least ? sum : least;
 	}
 	printf("spans=%zu roots=%lu traces=%lu ids=%lu tuples=%lu most=%lu least=%lu repeated=%lu "
-	       "packets=%lu incomplete=%lu unread=%lu\n",
+	       "packets=%lu incomplete=%lu bytes=%lu guessed=%lu unread=%lu\n",
 	       sink->len, roots, traces, ids, tuples, most, tuples ? least : 0, repeated, packets,
-	       incomplete, sink->unread);
+	       incomplete, bytes, guessed, sink->unread);
 }
 
 /* ---- HTTP ---- */

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What peers.sh has measured, as tables for people, and as rows (rows.py). Reads from a folder
+LOAD.plan.done (what "peers.py run" wrote), LOAD.TOOL.said (what the tool and its receiver said) and
+connections.TOOL."""
+import glob
+import io
+import json
+import os
+import sys
+
+import rows
+
+# (load, tool, column): what design and README promise of ringspan
+TARGETS = {
+    ("10k", "ringspan_tc_1", "kernel"): 200, ("10k", "ringspan_xdp_1", "kernel"): 200,
+    ("100k", "ringspan_tc_1", "kernel"): 400, ("100k", "ringspan_xdp_1", "kernel"): 400,
+    ("10k", "ringspan_tc_100", "kernel"): 20, ("10k", "ringspan_xdp_100", "kernel"): 20,
+    ("10k", "ringspan_tc_100p", "kernel"): 12, ("10k", "ringspan_xdp_100p", "kernel"): 12,
+    ("10k", "ringspan_tc_1", "cpu"): 0.10, ("10k", "ringspan_xdp_1", "cpu"): 0.10,
+    ("10k", "ringspan_tc_100", "cpu"): 0.005, ("10k", "ringspan_xdp_100", "cpu"): 0.005,
+    ("10k", "ringspan_tc_1", "rss"): 16, ("100k", "ringspan_tc_1", "rss"): 40,
+}
+UNITS = {"kernel": "ns/packet", "sender": "ns/packet", "cpu": "s/Mpacket", "rss": "MB",
+         "seen": "% of truth", "unsaid": "packets", "connections": "% of truth"}
+TITLES = {"kernel": "kernel, floor off", "sender": "sender CPU, paired", "cpu": "agent CPU",
+          "rss": "resident peak", "seen": "packets reported", "unsaid": "loss unsaid",
+          "connections": "connections reported"}
+
+
+def words_of(path):
+    found = {}
+    if os.path.exists(path):
+        with open(path) as f:
+            for word in f.read().split():
+                key, is_pair, value = word.partition("=")
+                if is_pair and value.isdecimal():
+                    found[key] = int(value)
+    return found
+
+
+def median(values):
+    return rows.quantiles(values)[1]
+
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+def of_round(tool, number):
+    return [s for s in tool["segments"] if s["round"] == number]
+
+
+class Load:
+    """One plan and what came of it."""
+
+    def __init__(self, path):
+        with open(path) as f:
+            self.plan = json.load(f)
+        self.name = self.plan["load"]
+        self.folder = os.path.dirname(path)
+        self.tools = {t["name"]: t for t in self.plan["tools"]}
+
+    def rounds(self):
+        return range(self.plan["rounds"] * self.plan["repeats"])
+
+    def kernel(self, tool):
+        """ns a packet, one value a round; the floor is that of the empty program in the same round."""
+        empty = self.tools.get(tool["hook"] + "_pass")
+        values = []
+        for number in self.rounds() if empty and self.plan["statistics"] else ():
+            floor = mean([e["bpf_ns"] / e["runs"] for e in of_round(empty, number)])
+            values += [(s["bpf_ns"] - floor * s["runs"]) / s["packets"]
+                       for s in of_round(tool, number) if s["runs"]]
+        return values
+
+    def floor(self, hook):
+        empty = self.tools.get(hook + "_pass")
+        if not empty or not self.plan["statistics"]:
+            return 0
+        return median([s["bpf_ns"] / s["runs"] for s in empty["segments"]])
+
+    def sender(self, tool):
+        """ns a packet more than on a link without any tool, in the same round."""
+        values = []
+        for number in self.rounds() if not self.plan["statistics"] else ():
+            base = mean([b["sender_ns"] for b in of_round(self.tools["none"], number)])
+            values += [s["sender_ns"] - base for s in of_round(tool, number)]
+        return values
+
+    def result(self, tool):
+        """All columns of a tool; None where it has nothing to say."""
+        said = words_of("%s/%s.%s.said" % (self.folder, self.name, tool["name"]))
+        packets = sum(s["packets"] for s in tool["segments"])
+        interval = tool["interval"]
+        kernel = self.kernel(tool) if tool["hook"] in ("tc", "xdp") else []
+        r = {"truth": packets, "kernel": kernel or None, "sender": self.sender(tool) or None,
+             "cpu": None, "idle": None, "rss": None, "flows": said.get("flows"), "seen": None, "bytes": None,
+             "said": said.get("said"), "unsaid": None}
+        if tool["is_agent"]:
+            r["cpu"], r["rss"] = tool["busy_ns"] / 1e9 / (packets / 1e6), tool["peak_kb"] / 1024
+            r["idle"] = tool["idle_ns"] / 1e7
+        if "packets" in said:
+            scale = interval if tool["scale"] else 1
+            r["seen"] = 100 * scale * said["packets"] / packets
+            if said.get("bytes"):
+                r["bytes"] = 100 * scale * said["bytes"] / (packets * (64 if tool["layer"] == 2 else 50))
+            if interval == 1:
+                r["unsaid"] = packets - said["packets"] - said.get("said", 0)
+        r["counted"] = said.get("counted")
+        return r
+
+
+def text(value, form="%.4g"):
+    return "–" if value is None else form % value
+
+
+def spread(values):
+    return "–" if not values else "%.0f (%.0f..%.0f)" % (rows.quantiles(values)[1], *rows.quantiles(values)[::2])
+
+
+def table(titles, lines):
+    widths = [max(len(line[i]) for line in [titles] + lines) for i in range(len(titles))]
+    for line in [titles] + lines:
+        print("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
+                        for i, (cell, w) in enumerate(zip(line, widths))).rstrip())
+    print()
+
+
+def write_row(load, tool, column, values, better="lower"):
+    """For programs only: people have the table."""
+    if values is None:
+        return
+    rows.Rows("peers", io.StringIO()).add(
+        "%s: %s, %s" % (load, tool, TITLES[column]), values, UNITS[column],
+        at_most=TARGETS.get((load, tool, column)), better=better)
+
+
+COLUMNS = ("kernel ns/packet", "Δ sender ns/packet", "CPU s/Mpacket", "idle CPU %", "RSS MB", "flows", "packets %",
+           "bytes %", "loss said", "unsaid", "counter %")
+
+
+def cells(load, r):
+    return [spread(r["kernel"]), spread(r["sender"]), text(r["cpu"], "%.4f"), text(r["idle"], "%.2f"),
+            text(r["rss"], "%.1f"), text(r["flows"] and "%d of %d" % (r["flows"], load.plan["flows"]), "%s"),
+            text(r["seen"], "%.3f"), text(r["bytes"], "%.3f"), text(r["said"], "%d"), text(r["unsaid"], "%d"),
+            text(r["counted"] and 100 * r["counted"] / r["truth"], "%.4f")]
+
+
+def write_rows(load, name, r):
+    """All rows of a tool; the targets that it missed, as lines."""
+    missed = []
+    for column in ("kernel", "sender") if load.name.endswith("pairs") else ("kernel", "cpu", "rss", "unsaid"):
+        write_row(load.name, name, column, r[column])
+        limit = TARGETS.get((load.name, name, column))
+        if limit and r[column] is not None:
+            value = median(r[column]) if isinstance(r[column], list) else r[column]
+            if value > limit:
+                missed.append("%s flows, %s: %s: %.4g %s, target %g" % (
+                    load.name, name, TITLES[column], value, UNITS[column], limit))
+    write_row(load.name, name, "seen", r["seen"], "none")
+    return missed
+
+
+def check(load, name, r):
+    """What must be exact on any machine: the receivers and the truth are checked by it, too."""
+    wrong = []
+    if name in ("xdp_count", "tc_count") and (r["seen"], r["bytes"]) != (100, 100):
+        wrong.append("%s counted %s %% of the packets, %s %% of the bytes" % (name, r["seen"], r["bytes"]))
+    if name.startswith("ringspan") and r["counted"] != r["truth"]:
+        wrong.append("%s counted %s packets of %d" % (name, r["counted"], r["truth"]))
+    if name.startswith("ringspan") and r["unsaid"]:
+        wrong.append("%s: %d packets in no report and in no account" % (name, r["unsaid"]))
+    if name in ("ringspan_tc_1", "ringspan_xdp_1") and not r["said"] and r["flows"] != load.plan["flows"]:
+        wrong.append("%s reported %s flows" % (name, r["flows"]))
+    if name.startswith("ringspan") and load.plan["statistics"] and not r["kernel"]:
+        wrong.append("%s: its BPF programs were not found" % name)
+    return ["%s flows: %s" % (load.name, line) for line in wrong]
+
+
+def show_load(load):
+    print("%s: %d flows, 64-byte frames in random order, %d packets to each tool in %d parts" % (
+        load.name, load.plan["flows"], sum(s["packets"] for s in next(
+            t for n, t in load.tools.items() if n != "none")["segments"]), len(load.rounds())))
+    for hook in ("tc", "xdp"):
+        if load.floor(hook):
+            print("floor of BPF statistics at %s: %.1f ns" % (hook, load.floor(hook)))
+    if "none" in load.tools and not load.plan["statistics"]:
+        print("the sender alone: %s ns a packet" % spread([s["sender_ns"] for s in load.tools["none"]["segments"]]))
+    lines, missed, wrong = [], [], []
+    for name, tool in load.tools.items():
+        if name != "none":
+            r = load.result(tool)
+            missed += write_rows(load, name, r)
+            wrong += check(load, name, r)
+            lines.append([name, tool["hook"]] + cells(load, r))
+    shown = [i for i in range(len(lines[0])) if any(line[i] != "–" for line in lines)]
+    titles = ("tool", "hook") + COLUMNS
+    table([titles[i] for i in shown], [[line[i] for i in shown] for line in lines])
+    for line in missed:
+        print("target missed: " + line)
+    print()
+    return wrong
+
+
+def show_connections(folder):
+    lines = []
+    for path in sorted(glob.glob(folder + "/connections.*.said")):
+        said, name = words_of(path), os.path.basename(path).split(".")[1]
+        if said.get("truth") and "connections" in said:
+            share = 100 * said["connections"] / said["truth"]
+            write_row("connections", name, "connections", share, "none")
+            lines.append([name, str(said["truth"]), str(said["connections"]), "%.2f" % share])
+    if lines:
+        print("Short TCP connections, each local port used again and again:")
+        table(["tool", "connections", "reported", "%"], lines)
+
+
+def main(folder):
+    wrong = []
+    for path in sorted(glob.glob(folder + "/*.plan.done"), key=len):
+        wrong += show_load(Load(path))
+    show_connections(folder)
+    print("kernel: BPF run statistics of the tool's own programs less the empty program's at the same hook.")
+    print("Δ sender: CPU of the sender, which runs the receive path, less that on a link without a tool; rows at")
+    print("xdp contain what the veth itself does for any XDP program: see xdp_pass. Packets, bytes: of what was")
+    print("sent; sampled rows that say how to scale are scaled. Loss unsaid: sent, not reported, not admitted.")
+    print("CPU: user and system of the agent above what it spends when idle. RSS: its peak, all its processes.")
+    print("counter: exact counters beside the flows, where a tool has them.")
+    if wrong:
+        sys.exit("\n".join("peers: FAILED: " + line for line in wrong))
