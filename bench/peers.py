@@ -143,9 +143,9 @@ def interface_dropped(namespace):
 def send(namespace, path, loops):
     """(packets, CPU ns of the sender)"""
     before = interface_dropped(namespace)
-    child = subprocess.Popen(
-        ["nsenter", "--net=/run/netns/" + namespace, "--", "tcpreplay", "-q", "-K", "--topspeed",
-         "--loop", str(loops), "-i", "vb", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    command = ["setpriv", "--pdeathsig", "KILL", "--", "nsenter", "--net=/run/netns/" + namespace, "--",
+               "tcpreplay", "-q", "-K", "--topspeed", "--loop", str(loops), "-i", "vb", path]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said = child.stdout.read().decode()
     _, status, usage = os.wait4(child.pid, 0)
     found = re.search(r"Successful packets: *(\d+)", said)

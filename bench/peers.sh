@@ -172,7 +172,8 @@ start_peer() { # ID NS IF: one whose binary a variable names
 		;;
 	obi)
 		otlp_sink "$1" "$2"
-		run_tool "$1" "$2" env OTEL_EBPF_NETWORK_METRICS=true OTEL_EBPF_NETWORK_INTERFACES="$3" \
+		run_tool "$1" "$2" env OTEL_EBPF_NETWORK_METRICS=true OTEL_EBPF_METRICS_FEATURES=network \
+			OTEL_EBPF_NETWORK_INTERFACES="$3" \
 			OTEL_EBPF_NETWORK_SOURCE=tc OTEL_EBPF_NETWORK_CACHE_MAX_FLOWS=120000 \
 			OTEL_EBPF_NETWORK_CACHE_ACTIVE_TIMEOUT=5s OTEL_EXPORTER_OTLP_ENDPOINT="$otlp" \
 			OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf "$RINGSPAN_PEER_OBI"
@@ -261,6 +262,13 @@ stop_tool() { # ID
 
 # ---- loads ----
 
+# In the background, so that this script ends at once when it is told to, and the step with it.
+step() { # COMMAND ARGUMENT…
+	setpriv --pdeathsig KILL -- "$py" "$bench/peers.py" "$@" &
+	started+=("$!")
+	wait "$!"
+}
+
 # frames_load LOAD FLOWS EACH LOOPS REPEATS ROUNDS STATISTICS TOOL…: a part is FLOWS * EACH * LOOPS packets,
 # REPEATS of them come one after the other, and that in each round
 frames_load() {
@@ -280,7 +288,7 @@ frames_load() {
 	printf '{"load":"%s","flows":%d,"capture":"%s","loops":%d,"repeats":%d,"rounds":%d,"statistics":%s,"tools":[%s]}\n' \
 		"$load" "$flows" "$dir/$load.pcap" "$loops" "$repeats" "$count" "$statistics" \
 		"$(IFS=,; echo "${plan[*]}")" >"$dir/$load.plan"
-	"$py" "$bench/peers.py" run "$dir/$load.plan" || fail "$load: not measured"
+	step run "$dir/$load.plan" || fail "$load: not measured"
 	for tool; do
 		stop_tool "$load.$tool"
 		ip netns del "in-$load.$tool"
@@ -305,7 +313,7 @@ connections_load() { # TOOL
 	wait_for 10 "the server listens" grep -qs listening "$dir/$id.server.out"
 	in_ns "$out" "$load_http" client 10.77.1.1 80 5 16 "$connections" >"$dir/$id.counts" ||
 		fail "$id: the client lost connections"
-	"$py" "$bench/peers.py" settle "${pid_of[$id]}"
+	step settle "${pid_of[$id]}"
 	stop_tool "$id"
 	end_process "$id.server" KILL
 	sed -n '1s/connections /truth=/p' "$dir/$id.counts" >>"$dir/$id.said"

@@ -23,7 +23,7 @@ TICK = 50_000_000  # of the timing wheel: user/flow_wheel.h
 
 class Options:
     def __init__(self, mode="flow", interval=1, active=60.0, idle=30.0, tcp_idle=300.0, linger=2.0, batch=512,
-                 delay=1.0, workers=1, interface="va"):
+                 delay=1.0, interface="va"):
         self.mode, self.interval, self.interface = mode, interval, interface
         self.active, self.idle, self.tcp_idle, self.linger = (int(s * SECOND)
                                                               for s in (active, idle, tcp_idle, linger))
