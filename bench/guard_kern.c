@@ -138,7 +138,7 @@ static void run(struct flow_bpf *skel, const struct scenario *s)
 	unsigned i;
 
 	skel->bss->sample_threshold = skel->bss->sample_interval = s->knob;
-	memset((void *)skel->bss->cost_ticks, 0, sizeof(skel->bss->cost_ticks));
+	memset((void *)skel->bss->cost_tick, 0, sizeof(skel->bss->cost_tick));
 	for (i = 0; i < PACKETS; i++) {
 		if (s->is_new) { /* in the source port */
 			f.data[f.l3 + 20] = 0x80 | i >> 8;
