@@ -41,7 +41,7 @@ otlp/body
 otlp/queue otlp/queue_impl otlp/queue_journal
 otlp/journal
 otlp/exporter otlp/sender
-user/utf8
+user/utf8 user/ip_text
 user/log user/clock user/notify user/json user/control_path user/privileges user/pin user/traceparent
 user/wait user/auto_rate
 user/local_socket user/local_find user/filter

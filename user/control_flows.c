@@ -5,9 +5,9 @@
  */
 #include "user/control_flows.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +16,7 @@
 #include "user/flow_id.h"
 #include "user/flow_service.h"
 #include "user/flow_text.h"
+#include "user/ip_text.h"
 #include "user/json.h"
 
 struct control_flow {
@@ -187,8 +188,8 @@ static void flows_refresh(const struct control_flows *f, struct control_flow *c)
 /* ---- words ---- */
 
 struct flow_words {
-	char addr[2][INET6_ADDRSTRLEN]; /* source, destination */
-	char end[2][INET6_ADDRSTRLEN + 10]; /* with the port */
+	char addr[2][IP_TEXT_CAP]; /* source, destination */
+	char end[2][IP_TEXT_CAP + 10]; /* with the port */
 	uint16_t port[2];
 	bool has_ports;
 	struct flow_counts counts[2];
@@ -218,8 +219,7 @@ static void flows_say(const struct control_flows *f, struct control_flow *c, str
 		w->counts[d] = c->counts[end];
 		w->samples[d] = flow->totals[end].pkts;
 		w->port[d] = ntohs(k->port[end]);
-		inet_ntop(k->family == 6 ? AF_INET6 : AF_INET, k->addr[end], w->addr[d],
-			  sizeof(w->addr[d]));
+		ip_text(k->family, k->addr[end], w->addr[d]);
 		if (w->has_ports)
 			snprintf(w->end[d], sizeof(w->end[d]), k->family == 6 ? "[%s]:%u" : "%s:%u",
 				 w->addr[d], w->port[d]);

@@ -6,9 +6,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <mbedtls/base64.h>
 #include <mbedtls/sha1.h>
-#include <uuid/uuid.h>
 
 #define HOUR_NS 3600000000000ULL
 
@@ -25,6 +23,30 @@ static uint8_t *put_be(uint8_t *to, uint64_t v, unsigned size)
 	return to;
 }
 
+static size_t addr_size(const struct flow_key *key)
+{
+	return key->family == 4 ? 4 : 16;
+}
+
+/* Not the library's, which takes the time that secrets need. Returns after it. */
+static char *put_base64(char *to, const uint8_t *from, size_t size)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint32_t three;
+	size_t i;
+
+	for (i = 0; i < size; i += 3) {
+		three = from[i] << 16 | (i + 1 < size ? from[i + 1] << 8 : 0) |
+			(i + 2 < size ? from[i + 2] : 0);
+		*to++ = digits[three >> 18];
+		*to++ = digits[three >> 12 & 63];
+		*to++ = i + 1 < size ? digits[three >> 6 & 63] : '=';
+		*to++ = i + 2 < size ? digits[three & 63] : '=';
+	}
+	return to;
+}
+
 enum flow_id_form flow_id_form(const struct flow *f)
 {
 	const uint32_t opened = FLOW_SAW_SYN | FLOW_SAW_ISN;
@@ -38,37 +60,35 @@ enum flow_id_form flow_id_form(const struct flow *f)
 }
 
 /*
- * Hashed, under the first 16 bytes of the site key as the name space of a version 5 UUID:
+ * Hashed as a version 5 UUID is (RFC 9562, 5.5), in the name space of the site key's first half;
+ * the epoch is there unless it is 0. Addresses last, so that of IPv4 it is one block of SHA-1.
  *
- *   0        16       32    34    36    37      38    39              (47)
- *   | addr 0 | addr 1 |port0|port1|proto|family| form | ISN or hour | epoch, if not 0 |
+ *   0          16     17    18     19    21    23            31
+ *   | site key |family|proto| form |port0|port1| ISN or hour | addr 0 | addr 1 | epoch |
  *
- * The interface is left out: one connection seen on two of them is one trace. Of the UUID the bytes
- * that hold its version and variant are not used.
+ * The interface is left out: one connection seen on two of them is one trace. The bytes that hold a
+ * UUID's version and variant are not used.
  */
 void flow_id_trace(const uint64_t site_key[4], const struct flow *f, enum flow_id_form form,
 		   uint64_t epoch, uint8_t ret[16])
 {
-	uint8_t text[64], *p = text, *q;
 	uint64_t first_unix_ns = f->info.first_mono_ns + f->clock_offset_ns;
-	uuid_t space, uuid;
+	uint64_t since = form == FLOW_ID_HOUR ? first_unix_ns / HOUR_NS
+					      : f->totals[form == FLOW_ID_ISN1].isn;
+	uint8_t text[80], digest[20], *p = text;
 
-	put_be(put_be(space, site_key[0], 8), site_key[1], 8);
-	p = put(p, f->key.addr, sizeof(f->key.addr));
-	p = put(p, f->key.port, sizeof(f->key.port));
-	*p++ = f->key.proto;
+	p = put_be(put_be(p, site_key[0], 8), site_key[1], 8);
 	*p++ = f->key.family;
+	*p++ = f->key.proto;
 	*p++ = form != FLOW_ID_HOUR;
-	if (form != FLOW_ID_HOUR)
-		p = put_be(p, f->totals[form == FLOW_ID_ISN1].isn, 8);
-	else
-		p = put_be(p, first_unix_ns / HOUR_NS, 8);
+	p = put(p, f->key.port, sizeof(f->key.port));
+	p = put_be(p, since, 8);
+	p = put(p, f->key.addr[0], addr_size(&f->key));
+	p = put(p, f->key.addr[1], addr_size(&f->key));
 	if (epoch)
 		p = put_be(p, epoch, 8);
-	uuid_generate_sha1(uuid, space, (const char *)text, p - text);
-	q = put(ret, uuid, 6);
-	q = put(q, uuid + 9, 3);
-	put_be(q, f->info.hash & FLOW_R_MASK, 7);
+	mbedtls_sha1_ret(text, p - text, digest);
+	put_be(put(put(ret, digest, 6), digest + 9, 3), f->info.hash & FLOW_R_MASK, 7);
 }
 
 uint64_t flow_id_interval(uint64_t threshold)
@@ -119,17 +139,17 @@ static bool proto_has_ports(const struct flow_key *key)
 size_t flow_id_community(const struct flow_key *key, bool has_ports,
 			 char ret[FLOW_ID_COMMUNITY_CAP])
 {
-	size_t addr_size = key->family == 4 ? 4 : 16, len = 0;
 	uint8_t text[48], digest[20], *p = text, a = 0, sender;
 	uint16_t port[2] = {ntohs(key->port[0]), ntohs(key->port[1])};
+	char *end;
 
 	if (flow_id_is_oneway(key, &sender)) {
 		a = sender;
 		port[a] &= ~FLOW_ICMP_ONEWAY;
 	}
 	p = put_be(p, 0, 2);
-	p = put(p, key->addr[a], addr_size);
-	p = put(p, key->addr[!a], addr_size);
+	p = put(p, key->addr[a], addr_size(key));
+	p = put(p, key->addr[!a], addr_size(key));
 	*p++ = key->proto;
 	*p++ = 0;
 	if (has_ports && proto_has_ports(key)) {
@@ -138,7 +158,7 @@ size_t flow_id_community(const struct flow_key *key, bool has_ports,
 	}
 	mbedtls_sha1_ret(text, p - text, digest);
 	memcpy(ret, "1:", 2);
-	mbedtls_base64_encode((unsigned char *)ret + 2, FLOW_ID_COMMUNITY_CAP - 2, &len, digest,
-			      sizeof(digest));
-	return 2 + len;
+	end = put_base64(ret + 2, digest, sizeof(digest));
+	*end = '\0';
+	return end - ret;
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "user/flow_otlp.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uuid/uuid.h>
@@ -15,6 +13,7 @@
 #include "user/flow_names.h"
 #include "user/flow_service.h"
 #include "user/flow_story.h"
+#include "user/ip_text.h"
 
 /*
  * A flow's first span is the root; it is sent once, when the flow ends or has gone on for the
@@ -46,9 +45,12 @@ struct flow_otlp {
 	size_t attrs_len;
 	size_t who_len; /* of them, the first: who talks with whom */
 	char name[48];
-	char trace_state[FLOW_ID_STATE_CAP];
+	char trace_state[FLOW_ID_STATE_CAP]; /* of threshold: few flows have another one */
+	size_t trace_state_len;
+	uint64_t threshold;
 	char community[FLOW_ID_COMMUNITY_CAP];
-	char addr[2][INET6_ADDRSTRLEN];
+	char addr[2][IP_TEXT_CAP];
+	size_t addr_len[2];
 	char flags[2][FLAGS_CAP];
 };
 
@@ -64,6 +66,7 @@ int flow_otlp_create(struct flow_otlp **ret, const struct flow_otlp_opts *opts)
 	uuid_generate_random(random);
 	memcpy(&o->id_seed, random, sizeof(o->id_seed));
 	memcpy(&o->id_count, random + 8, sizeof(o->id_count));
+	o->trace_state_len = flow_id_trace_state(o->threshold, o->trace_state);
 	*ret = o;
 	return 0;
 }
@@ -97,6 +100,16 @@ static void put_id(uint8_t to[8], uint64_t id)
 		to[i] = id >> (56 - 8 * i);
 }
 
+/* packet mode sees a flow with a probability that depends on its length: no th is true */
+static void set_trace_state(struct flow_otlp *o, const struct flow *f, const struct flow_report *r)
+{
+	if (f->info.threshold != o->threshold)
+		o->trace_state_len = flow_id_trace_state(f->info.threshold, o->trace_state);
+	o->threshold = f->info.threshold;
+	o->span.trace_state.ptr = o->trace_state;
+	o->span.trace_state.len = r->estimate ? 0 : o->trace_state_len;
+}
+
 static void link_to_previous_epoch(struct flow_otlp *o, const struct flow *f,
 				   enum flow_id_form form, uint64_t epoch)
 {
@@ -116,10 +129,7 @@ static void set_ids(struct flow_otlp *o, struct flow *f, const struct flow_repor
 	uint8_t epochs_on = (epoch - (f->tag_bits >> 2)) & EPOCH_BITS_MASK;
 	enum flow_id_form form = f->tag ? f->tag_bits & 3 : flow_id_form(f);
 
-	/* packet mode sees a flow with a probability that depends on its length: no th is true */
-	o->span.trace_state.ptr = o->trace_state;
-	if (!r->estimate)
-		o->span.trace_state.len = flow_id_trace_state(f->info.threshold, o->trace_state);
+	set_trace_state(o, f, r);
 	/* bit 2: the last 7 bytes are a keyed hash of a tuple, which strangers cannot steer and
 	 * samplers may take as random, as they must for th to be true */
 	o->span.flags = OTLP_FLAG_SAMPLED | OTLP_FLAG_RANDOM | OTLP_FLAG_REMOTE_KNOWN;
@@ -170,7 +180,8 @@ static void add_endpoint(struct flow_otlp *o, const struct flow *f, uint8_t endp
 
 	if (flow_id_is_oneway(&f->key, &sender) && sender == endpoint)
 		port &= ~FLOW_ICMP_ONEWAY;
-	add_str(o, address_key, o->addr[endpoint]);
+	add(o, address_key, OTLP_STRING)->value.string =
+		(struct otlp_str){o->addr[endpoint], o->addr_len[endpoint]};
 	add_int(o, port_key, port);
 }
 
@@ -190,8 +201,7 @@ static void add_who(struct flow_otlp *o, const struct flow *f)
 	uint8_t source = f->initiator, i;
 
 	for (i = 0; i < 2; i++)
-		inet_ntop(f->key.family == 4 ? AF_INET : AF_INET6, f->key.addr[i], o->addr[i],
-			  sizeof(o->addr[i]));
+		o->addr_len[i] = ip_text(f->key.family, f->key.addr[i], o->addr[i]);
 	add_endpoint(o, f, source, NAME_SOURCE_ADDRESS, NAME_SOURCE_PORT);
 	add_endpoint(o, f, !source, NAME_DESTINATION_ADDRESS, NAME_DESTINATION_PORT);
 	if (f->initiator_known && f->key.proto == IPPROTO_TCP) {
@@ -199,7 +209,7 @@ static void add_who(struct flow_otlp *o, const struct flow *f)
 		add_endpoint(o, f, !source, NAME_SERVER_ADDRESS, NAME_SERVER_PORT);
 	}
 	add_str(o, NAME_DIRECTION, f->initiator_known ? "forward" : "unknown");
-	o->community[flow_id_community(&f->key, flow_has_ports(f), o->community)] = '\0';
+	flow_id_community(&f->key, flow_has_ports(f), o->community);
 	add_str(o, NAME_COMMUNITY_ID, o->community);
 	o->who_len = o->attrs_len;
 }
@@ -385,15 +395,18 @@ static void set_name(struct flow_otlp *o, const struct flow *f, const struct flo
 {
 	const char *transport = flow_service_transport(f->key.proto, f->key.family);
 	const char *service = flow_service(f);
+	char *end = o->name;
 	const char *part = r->kind == FLOW_REPORT_INTERVAL ? " interval"
 			   : r->kind == FLOW_REPORT_END	   ? " end"
 							   : "";
 
 	if (!strcmp(transport, "other"))
 		transport = "ip";
-	o->span.name.ptr = o->name;
-	o->span.name.len = snprintf(o->name, sizeof(o->name), "%s%s%s%s", transport,
-				    service ? " " : "", service ? service : "", part);
+	end = stpcpy(end, transport);
+	if (service)
+		end = stpcpy(stpcpy(end, " "), service);
+	end = stpcpy(end, part);
+	o->span.name = (struct otlp_str){o->name, end - o->name};
 }
 
 /* By the interface: whose packets leave through it is asked on this side. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "user/flow_story.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "user/flow_facts.h"
 #include "user/flow_names.h"
 #include "user/flow_tcp.h"
+#include "user/ip_text.h"
 
 /* A list of attributes that grows. */
 struct list {
@@ -152,7 +152,7 @@ struct otlp_str flow_story_unanswered(struct flow_story *s, const struct flow *f
 }
 
 static void add_icmp_error(struct list *l, const struct flow *f, const struct flow_note *n,
-			   char reporter[INET6_ADDRSTRLEN])
+			   char reporter[IP_TEXT_CAP])
 {
 	const char *error = icmp_error_name(f->key.family, n->quote.type, n->quote.code);
 
@@ -160,8 +160,7 @@ static void add_icmp_error(struct list *l, const struct flow *f, const struct fl
 		add_str(l, NAME_ICMP_ERROR, error);
 	add_int(l, NAME_ICMP_TYPE, n->quote.type);
 	add_int(l, NAME_ICMP_CODE, n->quote.code);
-	inet_ntop(f->key.family == 4 ? AF_INET : AF_INET6, n->quote.reporter, reporter,
-		  INET6_ADDRSTRLEN);
+	ip_text(f->key.family, n->quote.reporter, reporter);
 	add_str(l, NAME_ICMP_REPORTER, reporter);
 	add_int_if_any(l, NAME_ICMP_MTU, n->quote.mtu);
 }

@@ -3,7 +3,6 @@
  * xdp.flow.*: what flows carried, by the attributes that were asked for. One reading makes all
  * three metrics, so that they fit each other.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -13,14 +12,15 @@
 #include "user/flow_names.h"
 #include "user/flow_series.h"
 #include "user/flow_service.h"
+#include "user/ip_text.h"
 #include "user/metric_writer.h"
 
-#define SUBNET_CAP (INET6_ADDRSTRLEN + 4)
+#define SUBNET_CAP (IP_TEXT_CAP + 4)
 #define READ_AT_ONCE 512 /* entries: workers wait meanwhile */
 
 /* What the key of an entry says in text. */
 struct texts {
-	char address[2][INET6_ADDRSTRLEN];
+	char address[2][IP_TEXT_CAP];
 	char subnet[2][SUBNET_CAP];
 };
 
@@ -40,18 +40,16 @@ static bool wants(const struct reading *r, enum flow_attr attr)
 
 static void write_texts(const struct reading *r, const struct flow_series_key *k, struct texts *ret)
 {
-	int family = k->family == 6 ? AF_INET6 : AF_INET;
 	unsigned bits = r->opts->subnet_bits[k->family == 6], i, end;
 	uint8_t subnet[16];
 
 	for (end = 0; end < 2; end++) {
-		inet_ntop(family, k->addr[end], ret->address[end], sizeof(ret->address[end]));
+		ip_text(k->family, k->addr[end], ret->address[end]);
 		for (i = 0; i < 16; i++)
 			subnet[i] = i < bits / 8 ? k->addr[end][i] : 0;
 		if (bits % 8)
 			subnet[bits / 8] = k->addr[end][bits / 8] & (uint8_t) ~(0xff >> bits % 8);
-		inet_ntop(family, subnet, ret->subnet[end], sizeof(ret->subnet[end]));
-		i = (unsigned)strlen(ret->subnet[end]);
+		i = (unsigned)ip_text(k->family, subnet, ret->subnet[end]);
 		snprintf(ret->subnet[end] + i, SUBNET_CAP - i, "/%u", bits);
 	}
 }
