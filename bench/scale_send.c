@@ -15,24 +15,17 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_packet.h>
-#include <net/ethernet.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#define SECOND_NS 1000000000ULL
-#define BATCH 64
-#define FRAME_MAX 1514
-#define SHORT_BYTES 60 /* the least an Ethernet has */
+#include "tests/frame_sender.h"
+
 #define SLICE_NS 500000ULL /* what is due within one leaves together */
 #define L3 14
 #define L4 (L3 + 20)
@@ -59,51 +52,12 @@ struct list {
 _Static_assert(sizeof(struct flow) == 16 && sizeof(struct packet) == 16, "layout");
 
 struct load {
-	int fd;
+	struct frame_sender *sender;
 	const struct list *list;
 	const struct packet *packets;
 	uint32_t (*seq)[2]; /* by flow and endpoint: the next one */
-	uint64_t sent, bytes, late_ns;
-	uint8_t frames[BATCH][FRAME_MAX];
-	struct mmsghdr msgs[BATCH];
-	struct iovec iov[BATCH];
-	unsigned len;
+	uint64_t late_ns;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * SECOND_NS + (uint64_t)ts.tv_nsec;
-}
-
-static void sleep_until(uint64_t ns)
-{
-	struct timespec ts = {.tv_sec = (time_t)(ns / SECOND_NS),
-			      .tv_nsec = (long)(ns % SECOND_NS)};
-
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
-		;
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "scale_send: %s: %s\n", what, strerror(errno));
-	exit(EXIT_FAILURE);
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-	put16(at, value >> 16);
-	put16(at + 2, value);
-}
 
 /* No checksums: nobody but ringspan looks. */
 static size_t load_frame(struct load *l, uint8_t *f, const struct packet *p)
@@ -114,11 +68,11 @@ static size_t load_frame(struct load *l, uint8_t *f, const struct packet *p)
 	unsigned from = p->from & 1, head = flow->proto == IPPROTO_TCP ? 20 : 8;
 	size_t len = L4 + head + p->payload;
 
-	if (len > FRAME_MAX) {
+	if (len > FRAME_LONGEST) {
 		errno = EMSGSIZE;
 		die("a packet of the list");
 	}
-	memset(f, 0, len < SHORT_BYTES ? SHORT_BYTES : len);
+	memset(f, 0, len < FRAME_SHORTEST ? FRAME_SHORTEST : len);
 	memcpy(f, ethernet, L3);
 	f[L3] = 0x45;
 	put16(f + L3 + 2, (uint32_t)(len - L3));
@@ -138,25 +92,7 @@ static size_t load_frame(struct load *l, uint8_t *f, const struct packet *p)
 	} else {
 		put16(f + L4 + 4, (uint32_t)(len - L4));
 	}
-	return len < SHORT_BYTES ? SHORT_BYTES : len;
-}
-
-static void load_flush(struct load *l)
-{
-	unsigned sent = 0, i;
-
-	while (sent < l->len) {
-		int n = sendmmsg(l->fd, l->msgs + sent, l->len - sent, 0);
-
-		if (n < 0 && errno != ENOBUFS && errno != EINTR)
-			die("send");
-		if (n > 0)
-			sent += (unsigned)n;
-	}
-	for (i = 0; i < l->len; i++)
-		l->bytes += l->iov[i].iov_len;
-	l->sent += l->len;
-	l->len = 0;
+	return len < FRAME_SHORTEST ? FRAME_SHORTEST : len;
 }
 
 static void load_run(struct load *l)
@@ -168,7 +104,7 @@ static void load_run(struct load *l)
 		const struct packet *p = &l->packets[i];
 
 		if (begun_ns + p->at_ns > now) {
-			load_flush(l);
+			frame_sender_flush(l->sender);
 			sleep_until(begun_ns + p->at_ns + SLICE_NS);
 			now = now_ns();
 			if (now - begun_ns - p->at_ns > l->late_ns)
@@ -176,11 +112,9 @@ static void load_run(struct load *l)
 		}
 		if (p->flow >= l->list->flows_len)
 			die("a packet of no flow");
-		l->iov[l->len].iov_len = load_frame(l, l->frames[l->len], p);
-		if (++l->len == BATCH)
-			load_flush(l);
+		frame_sender_add(l->sender, load_frame(l, frame_sender_next(l->sender), p));
 	}
-	load_flush(l);
+	frame_sender_flush(l->sender);
 }
 
 static void load_read(struct load *l, const char *path)
@@ -212,22 +146,6 @@ static void load_read(struct load *l, const char *path)
 	}
 }
 
-static void load_open(struct load *l, const char *interface)
-{
-	struct sockaddr_ll to = {.sll_family = AF_PACKET};
-	int i;
-
-	l->fd = socket(AF_PACKET, SOCK_RAW, 0);
-	to.sll_ifindex = (int)if_nametoindex(interface);
-	if (l->fd < 0 || !to.sll_ifindex || bind(l->fd, (struct sockaddr *)&to, sizeof(to)))
-		die(interface);
-	for (i = 0; i < BATCH; i++) {
-		l->iov[i].iov_base = l->frames[i];
-		l->msgs[i].msg_hdr.msg_iov = &l->iov[i];
-		l->msgs[i].msg_hdr.msg_iovlen = 1;
-	}
-}
-
 int main(int argc, char **argv)
 {
 	static struct load l;
@@ -237,9 +155,10 @@ int main(int argc, char **argv)
 		return 64;
 	}
 	load_read(&l, argv[2]);
-	load_open(&l, argv[1]);
+	l.sender = frame_sender_create(argv[1]);
 	load_run(&l);
 	printf("flows=%u packets=%llu bytes=%llu late_ms=%.1f\n", l.list->flows_len,
-	       (unsigned long long)l.sent, (unsigned long long)l.bytes, (double)l.late_ns / 1e6);
+	       (unsigned long long)frame_sender_frames(l.sender),
+	       (unsigned long long)frame_sender_bytes(l.sender), (double)l.late_ns / 1e6);
 	return EXIT_SUCCESS;
 }

@@ -14,78 +14,30 @@
  *         datagram lengths, fragments, protocols, any byte, or the end of the frame missing
  */
 #include <arpa/inet.h>
-#include <errno.h>
-#include <linux/if_packet.h>
 #include <net/ethernet.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define SECOND_NS 1000000000ULL
+#include "tests/frame_sender.h"
+
 #define BATCH 64
-#define FRAME_BYTES 128
-#define SHORT_BYTES 60 /* the least an Ethernet has */
+#define BENT_BYTES 128 /* more than any of them has */
 #define SLICE_NS 1000000ULL
 
 /* Makes the frame of a flow's packet; returns its length. */
 typedef size_t (*frame_fn)(uint8_t *frame, uint64_t flow, uint64_t seed);
 
 struct load {
-	int fd;
+	struct frame_sender *sender;
 	frame_fn frame;
 	uint64_t seed;
-	uint64_t flows, packets; /* so far */
-	uint8_t frames[BATCH][FRAME_BYTES];
-	struct mmsghdr msgs[BATCH];
-	struct iovec iov[BATCH];
-	unsigned len;
+	uint64_t flows; /* so far */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * SECOND_NS + (uint64_t)ts.tv_nsec;
-}
-
-static void sleep_until(uint64_t ns)
-{
-	struct timespec ts = {.tv_sec = (time_t)(ns / SECOND_NS),
-			      .tv_nsec = (long)(ns % SECOND_NS)};
-
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
-		;
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "flow_load: %s: %s\n", what, strerror(errno));
-	exit(EXIT_FAILURE);
-}
-
-static void load_flush(struct load *l)
-{
-	unsigned sent = 0;
-
-	while (sent < l->len) {
-		int n = sendmmsg(l->fd, l->msgs + sent, l->len - sent, 0);
-
-		if (n < 0 && errno != ENOBUFS && errno != EINTR)
-			die("send");
-		if (n > 0)
-			sent += (unsigned)n;
-	}
-	l->packets += l->len;
-	l->len = 0;
-}
 
 /* ---- frames: Ethernet, IP, TCP or UDP; no checksums, nobody but ringspan looks ---- */
 
@@ -105,18 +57,6 @@ static uint64_t next_random(uint64_t *state)
 	return x ^ (x >> 31);
 }
 
-static void put16(uint8_t *at, uint64_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void put32(uint8_t *at, uint64_t value)
-{
-	put16(at, value >> 16);
-	put16(at + 2, value);
-}
-
 static size_t frame_udp(uint8_t *f, uint64_t flow, uint64_t seed)
 {
 	(void)seed;
@@ -125,7 +65,7 @@ static size_t frame_udp(uint8_t *f, uint64_t flow, uint64_t seed)
 	put16(f + L4_OF_IP4, 1024 + (flow & 0x3fff));
 	put16(f + L4_OF_IP4 + 2, 9);
 	put16(f + L4_OF_IP4 + 4, 26);
-	return SHORT_BYTES;
+	return FRAME_SHORTEST;
 }
 
 static size_t frame_tcp_syn(uint8_t *f, uint32_t from, uint16_t from_port, uint16_t to_port,
@@ -140,7 +80,7 @@ static size_t frame_tcp_syn(uint8_t *f, uint32_t from, uint16_t from_port, uint1
 	put32(f + L4_OF_IP4 + 4, seq);
 	f[L4_OF_IP4 + 12] = 0x50;
 	f[L4_OF_IP4 + 13] = 0x02;
-	return SHORT_BYTES;
+	return FRAME_SHORTEST;
 }
 
 static size_t frame_syn(uint8_t *f, uint64_t flow, uint64_t seed)
@@ -226,7 +166,7 @@ static size_t frame_bent(uint8_t *f, uint64_t flow, uint64_t seed)
 	bool is_6 = r >> 62 & 1, is_tcp = r >> 63;
 	size_t len, bends;
 
-	memset(f, 0, FRAME_BYTES);
+	memset(f, 0, BENT_BYTES);
 	len = frame_valid(f, r, is_6, is_tcp);
 	for (bends = 1 + (r >> 56) % 3; bends; bends--) {
 		r = next_random(&state);
@@ -255,9 +195,7 @@ static frame_fn kind_frame(const char *name)
 
 static void load_packet(struct load *l, uint64_t flow)
 {
-	l->iov[l->len].iov_len = l->frame(l->frames[l->len], flow, l->seed);
-	if (++l->len == BATCH)
-		load_flush(l);
+	frame_sender_add(l->sender, l->frame(frame_sender_next(l->sender), flow, l->seed));
 }
 
 static void load_flow(struct load *l, unsigned packets)
@@ -275,7 +213,7 @@ static void load_most(struct load *l, unsigned packets, double seconds)
 	while (now_ns() < end_ns)
 		for (i = 0; i < BATCH; i++)
 			load_flow(l, packets);
-	load_flush(l);
+	frame_sender_flush(l->sender);
 }
 
 static void load_stage(struct load *l, double flows_per_s, unsigned packets, double seconds)
@@ -292,28 +230,12 @@ static void load_stage(struct load *l, double flows_per_s, unsigned packets, dou
 		due = (uint64_t)((double)(at_ns - begun_ns + SLICE_NS) / 1e9 * flows_per_s);
 		for (; done < due && done < total; done++)
 			load_flow(l, packets);
-		load_flush(l);
+		frame_sender_flush(l->sender);
 	}
 	at_ns = now_ns();
 	if (at_ns > end_ns + SECOND_NS / 4)
 		fprintf(stderr, "flow_load: %.3f s late at %g flows/s\n",
 			(double)(at_ns - end_ns) / 1e9, flows_per_s);
-}
-
-static void load_open(struct load *l, const char *interface)
-{
-	struct sockaddr_ll to = {.sll_family = AF_PACKET};
-	int i;
-
-	l->fd = socket(AF_PACKET, SOCK_RAW, 0);
-	to.sll_ifindex = (int)if_nametoindex(interface);
-	if (l->fd < 0 || !to.sll_ifindex || bind(l->fd, (struct sockaddr *)&to, sizeof(to)))
-		die(interface);
-	for (i = 0; i < BATCH; i++) {
-		l->iov[i].iov_base = l->frames[i];
-		l->msgs[i].msg_hdr.msg_iov = &l->iov[i];
-		l->msgs[i].msg_hdr.msg_iovlen = 1;
-	}
 }
 
 int main(int argc, char **argv)
@@ -337,7 +259,7 @@ int main(int argc, char **argv)
 				"FLOWS_PER_S PACKETS SECONDS…\n");
 		return 64;
 	}
-	load_open(&l, argv[optind]);
+	l.sender = frame_sender_create(argv[optind]);
 	for (; rounds; rounds--) {
 		l.flows = 0;
 		for (i = optind + 1; i < argc; i += 3)
@@ -345,6 +267,6 @@ int main(int argc, char **argv)
 				   atof(argv[i + 2]));
 	}
 	printf("flows=%llu packets=%llu\n", (unsigned long long)l.flows,
-	       (unsigned long long)l.packets);
+	       (unsigned long long)frame_sender_frames(l.sender));
 	return EXIT_SUCCESS;
 }
