@@ -64,7 +64,7 @@ static void fill(struct flow_record *r, uint32_t flow, uint64_t pkts)
 	r->key.addr[1][0] = 10;
 	r->key.proto = 6;
 	r->key.family = 4;
-	r->info.hash = mix(flow + 1);
+	r->hash = mix(flow + 1);
 	r->info.first_mono_ns = 1000000000;
 	r->mono_ns = 2000000000;
 	r->totals[0].pkts = pkts;

@@ -76,7 +76,7 @@ static void set_tuple(struct flow *f, const struct typical *t, unsigned i)
 		f->key.port[0] = htons(8);
 		f->key.port[1] = 0;
 	}
-	f->info.hash = (i + 1) * 0x9E3779B97F4A7C15;
+	f->hash = (i + 1) * 0x9E3779B97F4A7C15;
 }
 
 static void set_tcp(struct typical_flow *t, unsigned i)

@@ -21,7 +21,7 @@
 #include "kern/count.bpf.h"
 #include "kern/filter.bpf.h"
 #include "kern/flow_abi.h"
-#include "kern/hash.bpf.h"
+#include "kern/flow_hash.h"
 #include "kern/maps.bpf.h"
 #include "kern/parse.bpf.h"
 #include "kern/payload.bpf.h"

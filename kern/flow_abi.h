@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define FLOW_ABI_VERSION 3
+#define FLOW_ABI_VERSION 4
 #define FLOW_MAX_IFS 32 /* interfaces one process can watch */
 #define FLOW_MAX_WORKERS 32 /* ring buffers, one a worker */
 
@@ -185,7 +185,6 @@ struct flow_totals {
 
 struct flow_info {
 	__u64 first_mono_ns; /* first packet of this generation */
-	__u64 hash; /* the keyed symmetric hash; R = hash & FLOW_R_MASK */
 	union { /* in force when the flow was first kept */
 		__u64 threshold; /* flow mode: the rejection threshold */
 		__u64 interval; /* packet mode: N */
@@ -231,7 +230,9 @@ struct flow_dir {
 	union flow_detail detail;
 };
 
-/* Value of the flow map; the key is a flow_key. 48 (kernel) + 48 + 160 make 256 bytes. */
+/* Value of the flow map; the key is a flow_key. With 8 + 48 bytes of the kernel's and 48 of the key
+ * it is 256 bytes, which the kernel's allocator has a size for: one byte more would be 512, for each
+ * flow. What comes before dir ends with a cache line. That is why the flow's hash is not here. */
 struct flow_state {
 	struct flow_info info;
 	struct flow_dir dir[2]; /* by sending endpoint */
@@ -244,9 +245,9 @@ enum flow_record_kind {
 	FLOW_RECORD_STATELESS, /* one packet (or GSO train) of a flow without state: totals[from]
 				* are this packet's alone */
 	FLOW_RECORD_QUOTE, /* an ICMP error that quotes a packet of this flow, whose sender is from;
-			    * of info only the hash is set */
-	FLOW_RECORD_PAYLOAD, /* the beginning of an HTTP request; a flow_record_payload; totals are
-			      * zero, of info only the hash is set */
+			    * info is zero */
+	FLOW_RECORD_PAYLOAD, /* the beginning of an HTTP request; a flow_record_payload; totals and
+			      * info are zero */
 	FLOW_RECORD_MAX
 };
 
@@ -285,6 +286,7 @@ struct flow_record {
 	__u8 event; /* enum flow_event */
 	__u16 event_count; /* how many of them in this direction, this one included */
 	__u64 mono_ns; /* when the packet was seen */
+	__u64 hash; /* of the flow, keyed and symmetric (flow_hash.h); R = hash & FLOW_R_MASK */
 	struct flow_key key;
 	struct flow_info info;
 	union {
@@ -362,11 +364,11 @@ _Static_assert(sizeof(struct flow_counter) == 27 * 8, "layout");
 _Static_assert(sizeof(struct flow_cost) == 25 * 8, "layout");
 _Static_assert(sizeof(struct flow_key) == 48, "layout");
 _Static_assert(sizeof(struct flow_totals) == 32, "layout");
-_Static_assert(sizeof(struct flow_info) == 32, "layout");
+_Static_assert(sizeof(struct flow_info) == 24, "layout");
 _Static_assert(sizeof(struct flow_tcp) == 24, "layout");
 _Static_assert(sizeof(union flow_detail) == 24, "layout");
 _Static_assert(sizeof(struct flow_dir) == 64, "layout");
-_Static_assert(sizeof(struct flow_state) == 160, "layout");
+_Static_assert(sizeof(struct flow_state) == 152, "layout");
 _Static_assert(sizeof(struct flow_record) == 160, "layout");
 _Static_assert(sizeof(struct flow_record_last) == 208, "layout");
 _Static_assert(sizeof(struct filter_step) == 40, "layout");

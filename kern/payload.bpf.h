@@ -68,7 +68,6 @@ static __always_inline void payload_tell(const struct pkt_buff *b, const struct 
 	state_fill_head(&r->record, sp, FLOW_RECORD_PAYLOAD);
 	__builtin_memset(&r->record.info, 0, sizeof(r->record.info));
 	__builtin_memset(r->record.totals, 0, sizeof(r->record.totals));
-	r->record.info.hash = sp->hash;
 	r->pad = 0;
 	if (len > FLOW_PAYLOAD_MAX)
 		len = FLOW_PAYLOAD_MAX;

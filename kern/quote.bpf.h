@@ -152,7 +152,6 @@ static __always_inline void quote_emit(const struct quote_reader *rd, __u32 l3,
 	r->tcp_flags = 0;
 	__builtin_memset(&r->info, 0, sizeof(r->info));
 	__builtin_memset(r->totals, 0, sizeof(r->totals));
-	r->info.hash = sp->hash;
 	__builtin_memcpy(r->quote.reporter, reporter, sizeof(reporter));
 	r->quote.type = icmp->type;
 	r->quote.code = icmp->code;
@@ -191,7 +190,7 @@ static __always_inline int quote_tell(void *ctx, bool is_skb, __u64 at, __u32 en
 	st = bpf_map_lookup_elem(&flow_states, &sp->key);
 	if (!st || st->info.is_closed)
 		return 0;
-	sp->hash = st->info.hash;
+	sp->hash = hash_key(&sp->key, site_key);
 	sp->mono_ns = bpf_ktime_get_ns();
 	if (quote_is_due(sp->hash, sp->mono_ns / 1000000))
 		quote_emit(&rd, l3, &icmp, sp);

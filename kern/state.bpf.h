@@ -169,7 +169,6 @@ static __always_inline bool state_read(const struct pkt_buff *b, const struct pk
 static __always_inline void state_fill_info(struct flow_info *info, const struct state_pkt *sp)
 {
 	info->first_mono_ns = sp->mono_ns;
-	info->hash = sp->hash;
 	info->threshold = sp->threshold;
 	info->generation = 0;
 	info->first_from = sp->from;
@@ -188,6 +187,7 @@ static __always_inline void state_fill_head(struct flow_record *r, const struct 
 	r->event = FLOW_EVENT_NONE;
 	r->event_count = 0;
 	r->mono_ns = sp->mono_ns;
+	r->hash = sp->hash;
 	r->key = sp->key;
 }
 

@@ -29,7 +29,7 @@ struct flow sample_flow(uint8_t proto, const char *source, uint16_t sport, const
 	f.key.port[!first] = htons(dport);
 	f.info.first_from = first;
 	f.info.first_mono_ns = 5 * S;
-	f.info.hash = 0xAB0123456789ABCD;
+	f.hash = 0xAB0123456789ABCD;
 	f.totals[first] =
 		(struct flow_totals){.pkts = 12, .bytes = 1234, .last_mono_ns = 5 * S + 3200000};
 	f.totals[!first] =

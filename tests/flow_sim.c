@@ -187,6 +187,11 @@ static void sim_estimate(struct flow_estimate *e, uint64_t interval, unsigned pk
 		e->max_interval = interval;
 }
 
+uint64_t sim_hash(unsigned tuple)
+{
+	return (tuple + 1) * 0x9E3779B97F4A7C15ULL;
+}
+
 /* As the programs in kern/ do it, but that every packet is worth a record. */
 static void sim_pass(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint32_t isn,
 		     unsigned pkts)
@@ -196,6 +201,7 @@ static void sim_pass(struct sim *s, unsigned tuple, unsigned from, uint32_t flag
 	struct flow_record r = {.version = FLOW_ABI_VERSION,
 				.from = from,
 				.mono_ns = s->now,
+				.hash = sim_hash(tuple),
 				.key = s->keys[tuple],
 				.tcp_flags = flags};
 	struct sim_conn *c;
@@ -209,8 +215,7 @@ static void sim_pass(struct sim *s, unsigned tuple, unsigned from, uint32_t flag
 	s->sent[tuple] += pkts;
 	r.info = (struct flow_info){.first_mono_ns = s->now,
 				    .first_from = from,
-				    .interval = s->interval,
-				    .hash = (tuple + 1) * 0x9E3779B97F4A7C15ULL};
+				    .interval = s->interval};
 	if (!s->has_state[tuple] && s->states_len == s->states_cap) {
 		r.kind = FLOW_RECORD_STATELESS;
 		sim_count(&r.totals[from], s, flags, isn, pkts);
@@ -272,8 +277,8 @@ void sim_quote(struct sim *s, unsigned tuple, unsigned from, uint8_t type, uint3
 		.kind = FLOW_RECORD_QUOTE,
 		.from = from,
 		.mono_ns = ++s->now,
+		.hash = sim_hash(tuple),
 		.key = s->keys[tuple],
-		.info.hash = (tuple + 1) * 0x9E3779B97F4A7C15ULL,
 		.quote = {.reporter = {192, 0, 2, 1}, .type = type, .mtu = mtu},
 	};
 

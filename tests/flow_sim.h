@@ -80,6 +80,9 @@ uint32_t sim_random(struct sim *s, uint32_t below);
 /* @flags as in flow_totals; @isn only with a SYN. */
 void sim_send(struct sim *s, unsigned tuple, unsigned from, uint32_t flags, uint32_t isn,
 	      unsigned pkts);
+/* The hash of a tuple. */
+uint64_t sim_hash(unsigned tuple);
+
 /* An ICMP error of @type and @code 0 comes, about a packet that @from sent; its reporter is 192.0.2.1
  * and its mtu @mtu. */
 void sim_quote(struct sim *s, unsigned tuple, unsigned from, uint8_t type, uint32_t mtu);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tests/kern_fixture.h"
+#include "kern/flow_hash.h"
 
 #include <cmocka.h>
 #include <linux/pkt_cls.h>
@@ -23,6 +24,7 @@ static int kern_record(void *ctx, void *data, size_t size)
 	if (r->kind == FLOW_RECORD_PAYLOAD)
 		memcpy(&k->payload, data, size);
 	assert_true(k->records_len < KERN_RECORDS_MAX);
+	assert_true(r->hash == hash_key(&r->key, k->skel->rodata->site_key));
 	memcpy(&k->records[k->records_len++], r,
 	       size < sizeof(k->records[0]) ? size : sizeof(k->records[0]));
 	return 0;

@@ -103,7 +103,7 @@ static void test_flow_links_find_their_flow(void **state)
 	sim_send(s, 3, 1, FLOW_TCP_ACK, 0, 1);
 	sim_deliver(s, 2);
 	r.key = s->keys[3];
-	r.info.hash = s->states[3].info.hash;
+	r.hash = sim_hash(3);
 	r.mono_ns = ++s->now;
 	r.context = context(5);
 	flow_table_add(s->table, &list, 1, 0);

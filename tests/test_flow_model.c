@@ -83,7 +83,7 @@ static void adopt_all(struct sim *s)
 
 	for (i = 0; i < SIM_TUPLES; i++) {
 		if (s->has_state[i])
-			flow_table_adopt(s->table, &s->keys[i], &s->states[i], s->offset_ns);
+			flow_table_adopt(s->table, sim_hash(i), &s->keys[i], s->offset_ns);
 	}
 }
 

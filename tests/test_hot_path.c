@@ -144,8 +144,8 @@ static struct flow_record record_of(struct path *p, uint32_t flow, uint8_t from,
 	r.key.addr[1][0] = 240;
 	r.key.port[0] = htons(40000);
 	r.key.port[1] = htons(443);
-	r.info = (struct flow_info){.first_mono_ns = p->now_ns / ROUND_NS * ROUND_NS,
-				    .hash = (flow + 1) * 0x9E3779B97F4A7C15};
+	r.hash = (flow + 1) * 0x9E3779B97F4A7C15;
+	r.info.first_mono_ns = p->now_ns / ROUND_NS * ROUND_NS;
 	r.totals[from] = (struct flow_totals){.pkts = 1,
 					      .bytes = 100,
 					      .last_mono_ns = p->now_ns,

@@ -247,7 +247,7 @@ static void test_kern_links_without_ethernet_and_loopback(void **state)
 /* ---- hash and sampling ---- */
 
 /* Frozen: other hosts compute the same. Made by an independent implementation (Python integers) of
- * the formula in kern/hash.bpf.h. */
+ * the formula in kern/flow_hash.h. */
 static const struct {
 	uint8_t proto;
 	const char *a;
@@ -298,8 +298,8 @@ static void test_kern_hash_matches_vectors_both_ways(void **state)
 		kern_tc(k->skel->progs.ringspan_tc_tx, &f, NULL);
 		kern_drain(k);
 		assert_int_equal(k->records_len, 2);
-		assert_true(k->records[0].record.info.hash == hash_vectors[i].hash);
-		assert_true(k->records[1].record.info.hash == hash_vectors[i].hash);
+		assert_true(k->records[0].record.hash == hash_vectors[i].hash);
+		assert_true(k->records[1].record.hash == hash_vectors[i].hash);
 		assert_memory_equal(&k->records[0].record.key, &k->records[1].record.key,
 				    sizeof(struct flow_key));
 		assert_int_equal(k->records[0].record.from ^ k->records[1].record.from, 1);
@@ -333,7 +333,7 @@ static void test_kern_keeps_exactly_what_the_threshold_says(void **state)
 	kern_drain(k);
 	assert_int_equal(k->records_len, c.kept);
 	for (i = 0; i < k->records_len; i++) {
-		assert_true((k->records[i].record.info.hash & FLOW_R_MASK) >= threshold);
+		assert_true((k->records[i].record.hash & FLOW_R_MASK) >= threshold);
 		assert_true(k->records[i].record.info.threshold == threshold);
 	}
 	kern_close(k);

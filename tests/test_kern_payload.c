@@ -77,7 +77,7 @@ static void test_kern_payload_is_the_request_and_whose_it_is(void **state)
 		assert_memory_equal(r->data, request, r->len);
 		assert_memory_equal(&r->record.key, &k->records[0].record.key,
 				    sizeof(r->record.key));
-		assert_true(r->record.info.hash == k->records[0].record.info.hash);
+		assert_true(r->record.hash == k->records[0].record.hash);
 		assert_int_equal(r->record.from, k->records[0].record.from);
 	}
 	kern_close(k);

@@ -85,11 +85,11 @@ static void test_kern_quote_tells_of_the_quoted_flow(void **state)
 		kern_xdp(k, &udp, 1);
 		kern_drain(k);
 		key = k->records[0].record.key;
-		hash = k->records[0].record.info.hash;
+		hash = k->records[0].record.hash;
 		r = quote_run(k, &error, hook);
 		assert_non_null(r);
 		assert_memory_equal(&r->key, &key, sizeof(key));
-		assert_int_equal(r->info.hash, hash);
+		assert_int_equal(r->hash, hash);
 		assert_int_equal(r->info.first_mono_ns, 0);
 		assert_memory_equal(r->key.addr[r->from], here, 16);
 		assert_memory_equal(r->quote.reporter, router, 16);

@@ -20,7 +20,7 @@
 #include <netinet/in.h>
 
 #include "flow.skel.h"
-#include "kern/flow_abi.h"
+#include "kern/flow_hash.h"
 #include "tests/frames.h"
 
 #define FLOWS 256
@@ -120,12 +120,13 @@ static struct flow_counter kern_counter(struct kern *k, enum flow_hook hook, uin
 }
 
 /* The state by its ephemeral port; false: none. */
-static bool kern_state(struct kern *k, uint16_t port, struct flow_state *ret)
+static bool kern_state(struct kern *k, uint16_t port, struct flow_state *ret, uint64_t *ret_r)
 {
 	struct flow_key key, *at = NULL;
 
 	while (!bpf_map_get_next_key(k->states_fd, at, &key)) {
 		at = &key;
+		*ret_r = hash_key(&key, k->skel->rodata->site_key) & FLOW_R_MASK;
 		if (ntohs(key.port[0]) == port || ntohs(key.port[1]) == port)
 			return !bpf_map_lookup_elem(k->states_fd, &key, ret);
 	}
@@ -153,6 +154,7 @@ static void test_kern_rate_that_rises_leaves_kept_flows_whole(void **state)
 	struct kern k = kern_open(SOME);
 	struct flow_counter before, after;
 	struct flow_state st;
+	uint64_t r;
 	unsigned i, old = 0, young = 0;
 
 	(void)state;
@@ -165,23 +167,23 @@ static void test_kern_rate_that_rises_leaves_kept_flows_whole(void **state)
 	assert_int_equal(after.kept, 3 * before.kept);
 	assert_int_equal(after.not_kept, 3 * before.not_kept);
 	for (i = 0; i < FLOWS; i++) {
-		if (!kern_state(&k, (uint16_t)(1024 + i), &st))
+		if (!kern_state(&k, (uint16_t)(1024 + i), &st, &r))
 			continue;
 		old++;
 		assert_int_equal(state_pkts(&st), 3);
 		assert_int_equal(st.info.threshold, SOME);
-		assert_true((st.info.hash & FLOW_R_MASK) >= SOME);
+		assert_true(r >= SOME);
 	}
 	assert_int_equal(old, before.kept);
 	assert_in_range(old, FLOWS / 2, FLOWS - FLOWS / 8);
 
 	send_all(&k, FLOWS, FLOWS);
 	for (i = FLOWS; i < 2 * FLOWS; i++) {
-		if (!kern_state(&k, (uint16_t)(1024 + i), &st))
+		if (!kern_state(&k, (uint16_t)(1024 + i), &st, &r))
 			continue;
 		young++;
 		assert_int_equal(st.info.threshold, FEW);
-		assert_true((st.info.hash & FLOW_R_MASK) >= FEW);
+		assert_true(r >= FEW);
 	}
 	assert_in_range(young, FLOWS / 8, FLOWS / 2);
 	before = kern_counter(&k, FLOW_RECEIVE, FLOW_TRANSPORT_UDP);
@@ -223,6 +225,7 @@ static void test_kern_rate_that_falls_keeps_more(void **state)
 	struct kern k = kern_open(FEW);
 	struct flow_counter before, after;
 	struct flow_state st;
+	uint64_t r;
 	unsigned i, old = 0, young = 0;
 
 	(void)state;
@@ -233,8 +236,8 @@ static void test_kern_rate_that_falls_keeps_more(void **state)
 	send_all(&k, 0, FLOWS);
 	after = kern_counter(&k, FLOW_RECEIVE, FLOW_TRANSPORT_UDP);
 	for (i = 0; i < FLOWS; i++)
-		if (kern_state(&k, (uint16_t)(1024 + i), &st)) {
-			bool is_old = (st.info.hash & FLOW_R_MASK) >= FEW;
+		if (kern_state(&k, (uint16_t)(1024 + i), &st, &r)) {
+			bool is_old = r >= FEW;
 
 			old += is_old;
 			young += !is_old;
@@ -272,6 +275,7 @@ static void test_kern_rate_next_connection_is_judged_by_the_new_one(void **state
 	struct kern k = kern_open(0);
 	struct flow_counter c;
 	struct flow_state st;
+	uint64_t r;
 	struct frame f;
 
 	(void)state;
@@ -280,7 +284,7 @@ static void test_kern_rate_next_connection_is_judged_by_the_new_one(void **state
 	kern_set(&k, FLOW_R_MASK, 0);
 	segment(&f, FLOW_TCP_RST, 101);
 	kern_send(&k, &f);
-	assert_true(kern_state(&k, 5000, &st));
+	assert_true(kern_state(&k, 5000, &st, &r));
 	assert_int_equal(state_pkts(&st), 2);
 	segment(&f, FLOW_TCP_SYN, 100); /* said again: of the old one */
 	kern_send(&k, &f);
@@ -291,7 +295,7 @@ static void test_kern_rate_next_connection_is_judged_by_the_new_one(void **state
 	c = kern_counter(&k, FLOW_RECEIVE, FLOW_TRANSPORT_TCP);
 	assert_int_equal(c.kept, 3);
 	assert_int_equal(c.not_kept, 2);
-	assert_true(kern_state(&k, 5000, &st));
+	assert_true(kern_state(&k, 5000, &st, &r));
 	assert_int_equal(state_pkts(&st), 3);
 	assert_int_equal(st.info.threshold, 0);
 	assert_int_equal(st.info.generation, 0);
@@ -309,7 +313,7 @@ static void test_kern_rate_next_connection_is_judged_by_the_new_one(void **state
 	kern_send(&k, &f);
 	segment(&f, FLOW_TCP_ACK, 2001);
 	kern_send(&k, &f);
-	assert_true(kern_state(&k, 5000, &st));
+	assert_true(kern_state(&k, 5000, &st, &r));
 	assert_int_equal(st.info.generation, 1);
 	assert_int_equal(st.info.is_closed, 0);
 	assert_int_equal(st.info.threshold, 0);
@@ -336,16 +340,17 @@ static void send_segments(struct kern *k, uint16_t first, uint8_t flags, uint32_
 static unsigned count_states(struct kern *k, uint16_t first, uint64_t pkts, uint64_t threshold)
 {
 	struct flow_state st;
+	uint64_t r;
 	unsigned n = 0;
 	uint16_t i;
 
 	for (i = 0; i < FLOWS; i++) {
-		if (!kern_state(k, (uint16_t)(first + i), &st))
+		if (!kern_state(k, (uint16_t)(first + i), &st, &r))
 			continue;
 		n++;
 		assert_int_equal(state_pkts(&st), pkts);
 		assert_int_equal(st.info.threshold, threshold);
-		assert_true((st.info.hash & FLOW_R_MASK) >= threshold);
+		assert_true(r >= threshold);
 	}
 	return n;
 }

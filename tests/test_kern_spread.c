@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-#include "kern/hash.bpf.h"
+#include "kern/flow_hash.h"
 #include "user/flow_table.h"
 
 #include "user/flow_index.h"
@@ -288,7 +288,7 @@ static void test_kern_spread_is_of_the_hash_that_the_program_makes(void **state)
 				kern_drain(k);
 				assert_int_equal(k->records_len, 1);
 				assert_int_equal(
-					k->records[0].record.info.hash,
+					k->records[0].record.hash,
 					hash_of(&set[i * (FLOWS / RUN_FLOWS)], keys[run_key]));
 			}
 			free(set);

@@ -153,7 +153,7 @@ static void test_kern_tunnel_flow_is_as_without_it(void **state)
 		bare = tunnel_run(plain, 1, &f);
 		assert_non_null(in);
 		assert_non_null(bare);
-		if (in->info.hash != bare->info.hash || in->from != bare->from ||
+		if (in->hash != bare->hash || in->from != bare->from ||
 		    memcmp(in->totals, bare->totals, 8))
 			fail_msg("%s: another flow than the bare packet's", c->name);
 		assert_int_equal(in->totals[in->from].flags, bare->totals[in->from].flags);

@@ -88,7 +88,7 @@ void flow_id_trace(const uint64_t site_key[4], const struct flow *f, enum flow_i
 	if (epoch)
 		p = put_be(p, epoch, 8);
 	mbedtls_sha1_ret(text, p - text, digest);
-	put_be(put(put(ret, digest, 6), digest + 9, 3), f->info.hash & FLOW_R_MASK, 7);
+	put_be(put(put(ret, digest, 6), digest + 9, 3), f->hash & FLOW_R_MASK, 7);
 }
 
 uint64_t flow_id_interval(uint64_t threshold)

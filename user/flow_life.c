@@ -87,7 +87,7 @@ void flow_remove(struct flow_table *t, uint32_t i)
 	struct flow *f = &t->flows[i];
 
 	flow_wheel_remove(&t->wheel, t->flows, i);
-	flow_index_remove(&t->index, flow_index_tag(f->info.hash, f->key.if_slot), i);
+	flow_index_remove(&t->index, flow_index_tag(f->hash, f->key.if_slot), i);
 	f->next = t->free;
 	t->free = i;
 }

@@ -82,7 +82,7 @@ static void flow_evict(struct flow_table *t)
 	flow_conclude(t, best, FLOW_LACK_OF_RESOURCES, true);
 }
 
-static uint32_t flow_begin(struct flow_table *t, const struct flow_key *key, uint32_t tag,
+static uint32_t flow_begin(struct flow_table *t, const struct flow_key *key, uint64_t hash,
 			   const struct flow_info *info, int64_t clock_offset_ns)
 {
 	struct flow *f;
@@ -97,9 +97,10 @@ static uint32_t flow_begin(struct flow_table *t, const struct flow_key *key, uin
 		i = t->used++;
 	f = &t->flows[i];
 	f->key = *key;
+	f->hash = hash;
 	f->clock_offset_ns = clock_offset_ns;
 	flow_renew(t, f, info);
-	flow_index_insert(&t->index, tag, i);
+	flow_index_insert(&t->index, flow_index_tag(hash, key->if_slot), i);
 	/* an empty wheel costs nothing to turn, and far slots would be handed out early */
 	if (t->stats.flows_begun - t->stats.flows_ended == 1)
 		t->wheel.tick = larger(t->wheel.tick, info->first_mono_ns / FLOW_TICK_NS);
@@ -272,7 +273,7 @@ static void record_add(struct flow_table *t, const struct flow_record *r, uint32
 		return;
 	}
 	if (i == FLOW_NONE)
-		i = flow_begin(t, &r->key, tag, &r->info, clock_offset_ns);
+		i = flow_begin(t, &r->key, r->hash, &r->info, clock_offset_ns);
 	f = &t->flows[i];
 	patience = flow_patience(t, f);
 	if (is_stateless) {
@@ -305,7 +306,7 @@ void flow_table_add(struct flow_table *t, const struct flow_record *const *recor
 	for (; n; records += len, n -= len) {
 		len = n < BATCH ? n : BATCH;
 		for (i = 0; i < len; i++) {
-			tags[i] = flow_index_tag(records[i]->info.hash, records[i]->key.if_slot);
+			tags[i] = flow_index_tag(records[i]->hash, records[i]->key.if_slot);
 			flow_index_prefetch(&t->index, tags[i]);
 		}
 		for (i = 0; i < len; i++)
@@ -320,20 +321,20 @@ void flow_table_add(struct flow_table *t, const struct flow_record *const *recor
 	}
 }
 
-void flow_table_adopt(struct flow_table *t, const struct flow_key *key,
-		      const struct flow_state *state, int64_t clock_offset_ns)
+void flow_table_adopt(struct flow_table *t, uint64_t hash, const struct flow_key *key,
+		      int64_t clock_offset_ns)
 {
-	uint32_t tag = flow_index_tag(state->info.hash, key->if_slot), i;
+	uint32_t tag = flow_index_tag(hash, key->if_slot), i;
 	struct flow_totals totals[2];
 	struct flow_state now;
 
-	/* it may have been known when @state was read, and ended since, to make room for another */
+	/* it may have been known when the map was read, and ended since, to make room for another */
 	if (flow_index_find(&t->index, t->flows, tag, key) != FLOW_NONE ||
 	    t->ops.peek(t->ops.ctx, key, &now))
 		return;
 	totals[0] = now.dir[0].totals;
 	totals[1] = now.dir[1].totals;
-	i = flow_begin(t, key, tag, &now.info, clock_offset_ns);
+	i = flow_begin(t, key, hash, &now.info, clock_offset_ns);
 	flow_merge(t, i, &now.info, totals, true);
 	flow_hasten(t, i);
 	t->stats.flows_adopted++;

@@ -44,7 +44,8 @@ struct flow_handshake {
  * touches comes first. */
 struct flow {
 	struct flow_key key;
-	struct flow_info info; /* first time, hash, threshold in force, generation, first sender */
+	uint64_t hash;
+	struct flow_info info; /* first time, threshold in force, generation, first sender */
 	struct flow_totals totals[2]; /* by endpoint, the newest known */
 	uint8_t initiator;        /* endpoint that is the source: the opener where known, else the
 				   * first one seen */
@@ -154,9 +155,10 @@ void flow_table_destroy(struct flow_table *t); /* NULL is allowed; reports nothi
 void flow_table_add(struct flow_table *t, const struct flow_record *const *records, size_t n,
 		    int64_t clock_offset_ns);
 
-/* Takes up a flow found in the kernel's map, if it is not known: its records were lost. */
-void flow_table_adopt(struct flow_table *t, const struct flow_key *key,
-		      const struct flow_state *state, int64_t clock_offset_ns);
+/* Takes up a flow found in the kernel's map, if it is not known: its records were lost. @hash: of
+ * @key. */
+void flow_table_adopt(struct flow_table *t, uint64_t hash, const struct flow_key *key,
+		      int64_t clock_offset_ns);
 
 /* Reports what is due at @now_mono_ns: timeouts, ends, intervals. Handles at most @budget flows;
  * returns how many, so that the caller can drain the ring in between. */

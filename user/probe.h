@@ -61,7 +61,8 @@ int probe_flow_peek(const struct probe *p, const struct flow_key *key, struct fl
 int probe_flow_take(const struct probe *p, const struct flow_key *key, struct flow_state *ret);
 
 /* Calls @fn for each flow in the map. Flows that come or go meanwhile may be missed. */
-typedef void (*probe_flow_fn)(void *ctx, const struct flow_key *key, const struct flow_state *s);
+typedef void (*probe_flow_fn)(void *ctx, uint64_t hash, const struct flow_key *key,
+			      const struct flow_state *s);
 int probe_flow_each(const struct probe *p, probe_flow_fn fn, void *ctx);
 
 /* Sums over CPUs. @ret has FLOW_COUNTERS_PER_IF elements for each interface. */

@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 
 #include "flow.skel.h"
+#include "kern/flow_hash.h"
 #include "user/log.h"
 
 #define PROBE_BATCH 1024 /* flows read from the map at once */
@@ -95,6 +96,7 @@ int probe_flow_take(const struct probe *p, const struct flow_key *key, struct fl
 
 int probe_flow_each(const struct probe *p, probe_flow_fn fn, void *ctx)
 {
+	const __u64 *site_key = (const __u64 *)p->o->site_key;
 	struct flow_state *states = calloc(PROBE_BATCH, sizeof(*states));
 	struct flow_key *keys = calloc(PROBE_BATCH, sizeof(*keys));
 	__u32 position = 0, n, i;
@@ -110,7 +112,7 @@ int probe_flow_each(const struct probe *p, probe_flow_fn fn, void *ctx)
 		if (err && err != -ENOENT)
 			goto out;
 		for (i = 0; i < n; i++)
-			fn(ctx, &keys[i], &states[i]);
+			fn(ctx, hash_key(&keys[i], site_key), &keys[i], &states[i]);
 		is_first = false;
 	} while (!err);
 	err = 0; /* -ENOENT: the end of the map */

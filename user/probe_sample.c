@@ -72,12 +72,13 @@ struct sampling_look {
 	uint64_t threshold, lowest;
 };
 
-static void sampling_see(void *ctx, const struct flow_key *key, const struct flow_state *s)
+static void sampling_see(void *ctx, uint64_t hash, const struct flow_key *key,
+			 const struct flow_state *s)
 {
 	struct sampling_look *look = ctx;
 
 	(void)key;
-	if ((s->info.hash & FLOW_R_MASK) < look->threshold && !s->info.is_closed &&
+	if ((hash & FLOW_R_MASK) < look->threshold && !s->info.is_closed &&
 	    s->info.threshold < look->lowest)
 		look->lowest = s->info.threshold;
 }

@@ -26,7 +26,8 @@
 #define WORKER_GROUP 32 /* records handed to the table at once */
 #define WORKER_DRAIN 16384 /* records before the table's timers get their turn */
 #define WORKER_SLEEP_MIN_NS 200000 /* under load */
-#define WORKER_SLEEP_MAX_NS 4000000 /* idle; the ring must hold a burst this long */
+#define WORKER_SLEEP_MAX_NS 4000000 /* the ring must hold a burst this long */
+#define WORKER_DRAINS 32 /* for a full ring; each of them wakes a processor up, for some us */
 #define WORKER_ADVANCE_NS 10000000 /* timers */
 #define WORKER_ADVANCE_FLOWS 2048
 #define WORKER_SPARE_FLOWS 64 /* four standard deviations of a small share */
@@ -53,6 +54,7 @@ struct worker {
 	const struct flow_record *group_ptrs[WORKER_GROUP];
 	size_t group_len;
 	size_t drained; /* in this turn */
+	uint64_t sleep_ns; /* after the last one */
 
 	struct outbox *spans, *logs; /* NULL: nobody takes them */
 	struct exemplars *exemplars; /* NULL: not wanted, or no spans to point to */
@@ -187,12 +189,14 @@ static size_t worker_drain(struct worker *w)
 
 /* The ring fills up meanwhile: a sweep of a million flows that let it would lose what makes the next
  * one necessary, for ever. */
-static void worker_adopt(void *ctx, const struct flow_key *key, const struct flow_state *s)
+static void worker_adopt(void *ctx, uint64_t hash, const struct flow_key *key,
+			 const struct flow_state *s)
 {
 	struct worker *w = ctx;
 
-	if (((s->info.hash >> 56) * w->opts.options->workers) >> 8 == w->opts.index)
-		flow_table_adopt(w->table, key, s, w->clock.offset_ns);
+	(void)s;
+	if (((hash >> 56) * w->opts.options->workers) >> 8 == w->opts.index)
+		flow_table_adopt(w->table, hash, key, w->clock.offset_ns);
 	if (++w->swept % WORKER_SWEEP_FLOWS == 0)
 		worker_drain(w);
 }
@@ -245,16 +249,24 @@ static void worker_answer(struct worker *w)
 	pthread_mutex_unlock(&w->published_lock);
 }
 
-static void worker_sleep(uint64_t ns)
+/* So that the next drain finds as much as one should, if records go on coming at this rate; but at
+ * most twice as long as before, since no rate is for ever. */
+static void worker_sleep(struct worker *w, size_t records)
 {
-	struct timespec ts = {.tv_nsec = (long)ns};
+	size_t aim = w->opts.options->ring_bytes / (sizeof(struct flow_record) * WORKER_DRAINS);
+	uint64_t ns = records > aim / 2 ? w->sleep_ns * aim / records : 2 * w->sleep_ns;
+	struct timespec ts = {0};
 
+	w->sleep_ns = ns < WORKER_SLEEP_MIN_NS	 ? WORKER_SLEEP_MIN_NS
+		      : ns > WORKER_SLEEP_MAX_NS ? WORKER_SLEEP_MAX_NS
+						 : ns;
+	ts.tv_nsec = (long)w->sleep_ns;
 	nanosleep(&ts, NULL);
 }
 
 static void *worker_main(void *arg)
 {
-	uint64_t sleep_ns = WORKER_SLEEP_MIN_NS, advance_ns = 0, publish_ns = 0, sweep_ns = 0;
+	uint64_t advance_ns = 0, publish_ns = 0, sweep_ns = 0;
 	struct worker *w = arg;
 	size_t records, due;
 
@@ -282,10 +294,7 @@ static void *worker_main(void *arg)
 			worker_answer(w);
 		if (records >= WORKER_DRAIN || due >= WORKER_ADVANCE_FLOWS)
 			continue;
-		sleep_ns = records ? WORKER_SLEEP_MIN_NS : sleep_ns * 2;
-		if (sleep_ns > WORKER_SLEEP_MAX_NS)
-			sleep_ns = WORKER_SLEEP_MAX_NS;
-		worker_sleep(sleep_ns);
+		worker_sleep(w, records);
 	}
 	/* the programs are detached: what there is now is all there will be */
 	while (worker_drain(w) >= WORKER_DRAIN)

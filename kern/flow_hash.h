@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * hash - the keyed, symmetric flow hash: both directions give the same 64 bits, without a sort.
+ * flow_hash - the keyed, symmetric flow hash: both directions give the same 64 bits, without a sort.
  *
  * Part of the contract between hosts: those that share a site key keep the same flows and name the
  * same traces, so neither the formula nor its test vectors (tests/test_kern.c) may change. Each
@@ -10,10 +10,12 @@
  *
  * Addresses and ports enter as loaded by a little-endian host from network order.
  */
-#ifndef KERN_HASH_BPF_H
-#define KERN_HASH_BPF_H
+#ifndef KERN_FLOW_HASH_H
+#define KERN_FLOW_HASH_H
 
 #include <linux/types.h>
+
+#include "kern/flow_abi.h"
 
 #define HASH_M1 0x9E3779B97F4A7C15ULL
 #define HASH_M2 0xBF58476D1CE4E5B9ULL
@@ -59,4 +61,17 @@ hash_word6(__u8 proto, __u64 hi, __u64 lo, __be16 port, const volatile __u64 *ke
 	return x + ((__u64)proto << 16 | port) * HASH_M2;
 }
 
-#endif /* KERN_HASH_BPF_H */
+/* The same from a flow's key: the programs have it at hand, others make it from what the map says. */
+static inline __attribute__((always_inline)) __u64 hash_key(const struct flow_key *k,
+							    const volatile __u64 *key)
+{
+	const __u64 *a = (const __u64 *)k->addr[0], *b = (const __u64 *)k->addr[1];
+
+	if (k->family == 4)
+		return hash_flow(hash_word4(k->proto, (__be32)a[0], k->port[0]),
+				 hash_word4(k->proto, (__be32)b[0], k->port[1]), key);
+	return hash_flow(hash_word6(k->proto, a[0], a[1], k->port[0], key),
+			 hash_word6(k->proto, b[0], b[1], k->port[1], key), key);
+}
+
+#endif /* KERN_FLOW_HASH_H */
