@@ -14,6 +14,7 @@
 #include <bpf/libbpf.h>
 
 #include "bare.skel.h"
+#include "bench/bare.h"
 #include "bench/bench.h"
 #include "flow.skel.h"
 #include "kern/flow_abi.h"
@@ -123,6 +124,7 @@ static const struct {
 } bench_targets[] = {
 	{"packet mode 1/1000, IPv4", 1.6}, {"packet mode 1/100, IPv4", 1.8},
 	{"packet mode 1/10, IPv4", 2.6},   {"packet mode 1/1, IPv4", 10},
+	{"flow mode 1/1000, IPv4", 1.8},   {"flow mode 1/100, IPv4", 2.1},
 	{"not kept, IPv4", 1.8},
 };
 
@@ -170,6 +172,56 @@ static void bench_pair(const char *name, double target, int ring, const struct s
 
 	if (len)
 		bench_row(&row, ratio, len);
+}
+
+/* What our program costs above an empty one where each packet is of another flow, by chance, and
+ * one flow in N is kept: what makes the flows is on both sides, and taken off. As a ratio to a bare
+ * program. */
+static void bench_flow_mode(struct flow_bpf *ours, struct bench *b, unsigned n,
+			    const struct frame *f)
+{
+	struct side bare = {NULL, bpf_program__fd(b->bare->progs.bare_pass), 0, f};
+	struct side reference = {NULL, bpf_program__fd(b->bare->progs.bare_vary_pass), 0, f};
+	struct side candidate = {ours, bpf_program__fd(b->bare->progs.bare_vary_ours),
+				 FLOW_R_MASK - FLOW_R_MASK / n, f};
+	struct ring_buffer *ring = ring_buffer__new(b->ring, skip_record, NULL, NULL);
+	double ratio[BENCH_RUNS], ns[BENCH_RUNS], before, own, after, nothing;
+	size_t runs = bench_runs(BENCH_RUNS), len = 0, tries;
+	char name[64];
+
+	if (!ring)
+		return;
+	bench_once(&candidate, ring);
+	for (tries = 0; len < runs && tries < 10 * runs; tries++) {
+		before = bench_once(&reference, ring);
+		own = bench_once(&candidate, ring);
+		after = bench_once(&reference, ring);
+		nothing = bench_once(&bare, ring);
+		if (before < 0 || own < 0 || after < 0 || nothing < 0)
+			continue;
+		ns[len] = nothing + own - (before + after) / 2;
+		ratio[len] = ns[len] / nothing;
+		len++;
+	}
+	ring_buffer__free(ring);
+	snprintf(name, sizeof(name), "flow mode 1/%u, IPv4", n);
+	if (len)
+		bench_print(name, ratio, ns, len);
+}
+
+/* The programs that those of bare.bpf.c go on to. */
+static int bench_go_on(struct bench *b, const struct flow_bpf *ours)
+{
+	const int fds[BARE_NEXT_MAX] = {
+		[BARE_NEXT_PASS] = bpf_program__fd(b->bare->progs.bare_pass),
+		[BARE_NEXT_OURS] = bpf_program__fd(ours->progs.ringspan_xdp),
+	};
+	uint32_t i;
+
+	for (i = 0; i < BARE_NEXT_MAX; i++)
+		if (bpf_map_update_elem(bpf_map__fd(b->bare->maps.bare_next), &i, &fds[i], BPF_ANY))
+			return -1;
+	return 0;
 }
 
 static uint64_t records_of(const struct flow_bpf *ours)
@@ -296,7 +348,7 @@ int main(void)
 	static struct frame ipv4, ipv6, tagged, tcp4, tcp6, stamped, syn;
 	struct side reference, candidate;
 
-	if (!ours || !packets || !b.bare)
+	if (!ours || !packets || !b.bare || bench_go_on(&b, ours))
 		goto fail;
 	bench_print_machine();
 	frame_make(&ipv4, FRAME_IPV4_UDP);
@@ -321,6 +373,8 @@ int main(void)
 	bench_case("kept, one hot flow, IPv4", ours, &b, 0, &ipv4);
 	bench_case("kept, one hot flow, TCP", ours, &b, 0, &tcp4);
 	bench_case("kept, TCP with timestamps", ours, &b, 0, &stamped);
+	bench_flow_mode(ours, &b, 1000, &ipv4);
+	bench_flow_mode(ours, &b, 100, &ipv4);
 	bench_case("packet mode 1/1000, IPv4", packets, &b, 1000, &ipv4);
 	bench_case("packet mode 1/100, IPv4", packets, &b, 100, &ipv4);
 	bench_case("packet mode 1/10, IPv4", packets, &b, 10, &ipv4);

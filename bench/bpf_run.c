@@ -143,6 +143,8 @@ static uint64_t call_helper(struct bpf_run *r, int helper, const uint64_t a[5], 
 		return map_update((struct map *)a[0], (void *)a[1], (void *)a[2]);
 	case BPF_FUNC_ktime_get_ns:
 		return r->now_ns += 1000;
+	case BPF_FUNC_get_smp_processor_id:
+		return 0;
 	case BPF_FUNC_jiffies64:
 		return r->now_ns / 4000000;
 	case BPF_FUNC_get_prandom_u32:

@@ -56,12 +56,12 @@ class World:
         subprocess.run(["ip", "-n", "in", "link", "del", inside], check=True)
         self.sent.clear()
 
-    def hold(self, hook):
-        """The program that does nothing on the reference link."""
+    def hold(self, hook, does="pass"):
+        """The program that does nothing on the reference link, or one that counts."""
         self.release()
         self.link("vr", "vs")
         self.floor = self.start("hold", "in", [f"{self.build}/bench/live_hold",
-                                               "tc" if hook == "tc" else "xdp", "pass", "vr"])
+                                               "tc" if hook == "tc" else "xdp", does, "vr"])
         self.wait_for_line(self.floor, f"{self.dir}/hold.out", "ready")
 
     def release(self):
@@ -70,10 +70,10 @@ class World:
             self.unlink("vr")
             self.floor = None
 
-    def send(self, interface, flows, packets):
+    def send(self, interface, flows, packets, first_flow=0):
         """CPU seconds that it took the sender, the receiving path in it. One number of flows a link."""
-        done = subprocess.run(self.command("out", [f"{self.build}/bench/live_frames", interface, flows,
-                                                   packets, self.sent.get(interface, 0)], self.sender_cpu),
+        done = subprocess.run(self.command("out", [f"{self.build}/bench/live_frames", interface, flows, packets,
+                                                   self.sent.get(interface, 0), first_flow], self.sender_cpu),
                               check=True, capture_output=True, text=True)
         self.sent[interface] = self.sent.get(interface, 0) + packets
         return float(done.stdout.split()[2])
