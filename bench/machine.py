@@ -35,6 +35,13 @@ def governor():
     return ", ".join(sorted(seen)) or "none (a guest, or no frequency driver)"
 
 
+def build_type(build):
+    """Figures of a build with sanitizers are no figures."""
+    cache = dict(line.split("=", 1) for line in read(f"{build}/CMakeCache.txt", "").splitlines() if "=" in line)
+    sanitizers = cache.get("RINGSPAN_SANITIZE:STRING")
+    return cache.get("CMAKE_BUILD_TYPE:STRING", "unknown") + (f", with sanitizers {sanitizers}" if sanitizers else "")
+
+
 def describe(repo, build):
     """(what, value) in the order in which they are printed."""
     load = os.getloadavg()
@@ -52,6 +59,7 @@ def describe(repo, build):
         ("system", from_os_release()),
         ("ringspan", first_line(f"{build}/user/ringspan", "--version")),
         ("commit", first_line("git", "-C", repo, "describe", "--always", "--dirty")),
+        ("build", build_type(build)),
         ("gcc", first_line("gcc", "--version")),
         ("clang", first_line("clang-14", "--version")),
         ("libbpf", first_line("pkg-config", "--modversion", "libbpf")),

@@ -20,10 +20,16 @@ PLOTS = [
         "kernel, a packet": ("bench_live", r"flow mode 1/1, (\d+) flows, TC: kernel, a packet"),
         "flow table, a record": ("bench_flow_table", r"(\d+) flows, a record")}),
     ("memory_flows", "Resident memory as flows grow, at 1/1", "flows", "MB", {
-        "ringspan": ("bench_live", r"flow mode 1/1, (\d+) flows, TC: resident memory")}),
-    ("scale_workers", "Agent CPU for a million packets as it grows, at 1/1", "workers or interfaces", "s", {
-        "workers": ("bench_growth", r"(\d+) workers: agent CPU a million packets, less idle"),
-        "interfaces": ("bench_growth", r"(\d+) interfaces: agent CPU a million packets, less idle")}),
+        "ringspan": ("bench_live", r"flow mode 1/1, (\d+) flows, TC: resident memory, at most")}),
+    ("scale_cpu", "Agent CPU for a million packets as they grow, at 1/1", "so many", "s", {
+        what: ("bench_growth", rf"(\d+) {what}: agent CPU a million packets, less idle")
+        for what in ("workers", "interfaces", "sending processors")}),
+    ("scale_kernel", "Kernel time of a packet as they grow, at 1/1", "so many", "ns", {
+        what: ("bench_growth", rf"(\d+) {what}: kernel, a packet")
+        for what in ("workers", "interfaces", "sending processors")}),
+    ("ring", "Records that find the ring full, written as fast as can be", "reader sleeps, us", "%", {
+        f"{kib} KiB": ("bench_ring", rf"ring of {kib} KiB, reader sleeps (\d+) us, 1 writing: dropped")
+        for kib in (1024, 4096, 16384)}),
 ]
 
 

@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,6 +44,8 @@ BENCHES = [
           ["{bench}/world.sh", "start.py"], 180),
     Bench("bench_growth", "Cost as interfaces, workers and sending processors grow",
           ["{bench}/world.sh", "growth.py"], 300, in_quick=False),
+    Bench("bench_memory", "Resident memory against what was configured, loads of new flows one after the other",
+          ["{bench}/world.sh", "memory.py"], 180),
     Bench("bench_ring", "The ring buffer: by its size, the reader's sleep, and writers",
           ["{build}/bench/bench_ring"], 180),
     Bench("bench_flow_table", "The flow table: records a second by number of flows",
@@ -50,6 +53,10 @@ BENCHES = [
     Bench("bench_encode", "OTLP encode", ["{build}/bench/bench_encode"], 60, root=False),
     Bench("bench_export", "Export: encode and POST to a receiver that throws it away",
           ["{build}/bench/bench_export"], 120, root=False),
+    Bench("bench_span_size", "Bytes of a flow's span, before gzip", ["{build}/bench/bench_span_size"], 30,
+          root=False),
+    Bench("bench_guard", "Instructions of the hot paths, compared with bench/baseline.json",
+          ["{bench}/guard.py", "--build", "{build}"], 120, root=False),
     Bench("bench_accuracy", "Error of estimates against its bound",
           ["{build}/bench/bench_accuracy", "--quick"], 240, in_quick=False),
 ]
@@ -61,6 +68,9 @@ class Runner:
     def __init__(self, build, folder, is_quick):
         self.build, self.folder, self.is_quick = build, folder, is_quick
         self.process = None
+
+    def log_of(self, bench):
+        return os.path.join(self.folder, bench.name + ".txt")
 
     def end(self):
         """Asks first, so that the bench can clean up after itself."""
@@ -84,7 +94,7 @@ class Runner:
         if self.is_quick:
             environment["BENCH_QUICK"] = "1"
             command += bench.quick
-        log = os.path.join(self.folder, bench.name + ".txt")
+        log = self.log_of(bench)
         with open(log, "wb") as out:
             self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", "--", *command], stdout=out,
                                             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
@@ -95,18 +105,26 @@ class Runner:
                 return f"FAILED: not done within {bench.deadline_s} s, see {log}"
             finally:
                 self.end()
-        last = ([line for line in open(log, errors="replace", encoding="utf-8") if line.strip()] or [""])[-1]
         if code == SKIPPED:
-            return "skipped: " + last.split("skipped: ", 1)[-1].strip()
-        return "ok" if code == 0 else f"FAILED: exit code {code}: {last.strip()}"
+            return "skipped: " + last_line(log).split("skipped: ", 1)[-1]
+        return "ok" if code == 0 else f"FAILED: exit code {code}: {last_line(log)}"
+
+
+def last_line(path):
+    try:
+        with open(path, errors="replace", encoding="utf-8") as f:
+            return ([line.strip() for line in f if line.strip()] or [""])[-1]
+    except FileNotFoundError:
+        return ""
 
 
 class Progress:
-    """A line for each bench; on a terminal it counts the seconds."""
+    """A line for each bench; on a terminal with its seconds, and what it has come to."""
 
-    def __init__(self, text):
-        self.text, self.done = text, threading.Event()
+    def __init__(self, text, log):
+        self.text, self.log, self.done = text, log, threading.Event()
         self.began = time.monotonic()
+        self.is_terminal = sys.stdout.isatty()
 
     def __enter__(self):
         self.thread = threading.Thread(target=self.count, daemon=True)
@@ -114,8 +132,9 @@ class Progress:
         return self
 
     def count(self):
-        while sys.stdout.isatty() and not self.done.wait(1):
-            print(f"\r{self.text} {self.seconds():.0f} s", end="", flush=True)
+        while self.is_terminal and not self.done.wait(1):
+            line = f"{self.text}: {self.seconds():.0f} s  {last_line(self.log)}"
+            print(f"\r{line[:shutil.get_terminal_size().columns - 1]}\033[K", end="", flush=True)
 
     def seconds(self):
         return time.monotonic() - self.began
@@ -123,7 +142,7 @@ class Progress:
     def __exit__(self, *_):
         self.done.set()
         self.thread.join()
-        print("\r" if sys.stdout.isatty() else "", end="")
+        print("\r\033[K" if self.is_terminal else "", end="", flush=True)
 
 
 def read_rows(folder):
@@ -146,9 +165,15 @@ def build_release():
     return os.path.join(REPO, "build", "release")
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(64, f"run: {message}\n")
+
+
 def parse():
-    parser = argparse.ArgumentParser(
-        prog="bench/run.sh", description="Measures everything and prints it as tables with targets; JSON and "
+    parser = Parser(
+        prog="bench/run.sh", epilog="Exit codes: 0 all done or skipped, 1 a bench failed, 64 usage. A target that is "
+        "missed is no failure.", description="Measures everything and prints it as tables with targets; JSON and "
         "pictures go to bench/results/TIME/. As root; a bench that can't run says why. Nothing is installed.")
     parser.add_argument("--quick", action="store_true", help="fewer runs: less than 3 minutes, wider bounds")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these benches, see --list")
@@ -156,10 +181,11 @@ def parse():
     parser.add_argument("--reference", action="store_true",
                         help="write the machine and the tables to bench/RESULTS.md, too")
     o = parser.parse_args()
+    if o.reference and (o.quick or o.only):
+        parser.error("a reference is a whole run: without --quick and --only")
     unknown = set(o.only or ()) - {bench.name for bench in BENCHES}
     if unknown:
-        print(f"run: no bench is called {', '.join(sorted(unknown))}; --list names them", file=sys.stderr)
-        sys.exit(64)
+        parser.error(f"no bench is called {', '.join(sorted(unknown))}; --list names them")
     if o.only:
         o.benches = [bench for bench in BENCHES if bench.name in o.only]
     else:
@@ -168,14 +194,14 @@ def parse():
 
 
 def measure(o, runner):
-    """(bench, how it ended, seconds) of each."""
+    """What came of each, for tables.py."""
     ends = []
     for i, bench in enumerate(o.benches):
         text = f"==> {i + 1}/{len(o.benches)} {bench.name}"
-        with Progress(text) as progress:
+        with Progress(text, runner.log_of(bench)) as progress:
             end = runner.run(bench)
         print(f"{text}: {end} ({progress.seconds():.0f} s)", flush=True)
-        ends.append((bench, end, progress.seconds()))
+        ends.append({"name": bench.name, "title": bench.title, "end": end, "seconds": round(progress.seconds(), 1)})
     return ends
 
 
@@ -185,28 +211,32 @@ def main():
         for bench in BENCHES:
             print(f"{bench.name:20} {bench.title}{'' if bench.in_quick else ' (not with --quick)'}")
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     build = build_release()
     folder = os.path.join(HERE, "results", time.strftime("%Y-%m-%d_%H-%M-%S"))
-    os.makedirs(folder)
+    try:
+        os.makedirs(folder)
+    except OSError as why:
+        sys.exit(f"run: {folder} cannot be made: {why.strerror}")
     facts = machine.describe(REPO, build)
     text = "".join(f"{what:20} {value}\n" for what, value in facts)
     with open(os.path.join(folder, "machine.txt"), "w", encoding="utf-8") as f:
         f.write(text)
     print(text, flush=True)
-    runner = Runner(build, folder, o.quick)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
-    ends = measure(o, runner)
+    try:
+        ends = measure(o, Runner(build, folder, o.quick))
+    except KeyboardInterrupt:
+        print(f"\nrun: interrupted; what was measured before is in {os.path.relpath(folder)}", file=sys.stderr)
+        return 130
     rows = read_rows(folder)
     with open(os.path.join(folder, "results.json"), "w", encoding="utf-8") as f:
-        json.dump({"machine": dict(facts), "quick": o.quick, "rows": rows,
-                   "benches": {b.name: {"end": end, "seconds": round(s, 1)} for b, end, s in ends}}, f, indent=1)
+        json.dump({"machine": facts, "quick": o.quick, "benches": ends, "rows": rows}, f, indent=1)
     print(tables.for_terminal(ends, rows))
     print(plots.draw(rows, folder))
     print(f"results: {os.path.relpath(folder)}")
     if o.reference:
-        with open(os.path.join(HERE, "RESULTS.md"), "w", encoding="utf-8") as f:
-            f.write(tables.for_markdown(facts, ends, rows))
-    return 1 if any(end.startswith("FAILED") for _, end, _ in ends) else 0
+        tables.write_results(folder)
+    return 1 if any(end["end"].startswith("FAILED") for end in ends) else 0
 
 
 if __name__ == "__main__":

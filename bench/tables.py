@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Rows of results as tables: for the terminal, for bench/RESULTS.md, and the short one for README.md.
 
+  tables.py results FOLDER    writes RESULTS.md again from results.json there
   tables.py readme            whether the short table of README.md is that of RESULTS.md
   tables.py readme --write    makes it so
 """
 import argparse
 import difflib
+import json
 import os
 import sys
 
@@ -88,8 +90,8 @@ def missed_rows(rows):
 def summary(ends, rows):
     with_target = [row for row in rows if "target" in row]
     text = f"{len(rows)} rows; {len(with_target) - len(missed_rows(rows))} of {len(with_target)} targets met"
-    failed = sum(end.startswith("FAILED") for _, end, _ in ends)
-    skipped = sum(end.startswith("skipped") for _, end, _ in ends)
+    failed = sum(end["end"].startswith("FAILED") for end in ends)
+    skipped = sum(end["end"].startswith("skipped") for end in ends)
     return text + (f"; {skipped} benches skipped" if skipped else "") + (f"; {failed} FAILED" if failed else "")
 
 
@@ -104,9 +106,9 @@ def in_columns(table):
 
 def for_terminal(ends, rows):
     out = []
-    for bench, end, _ in ends:
-        table = [cells(row) for row in rows if row["bench"] == bench.name]
-        out.append(f"\n{bench.title}" + ("" if end == "ok" else f"\n  {end}"))
+    for end in ends:
+        table = [cells(row) for row in rows if row["bench"] == end["name"]]
+        out.append(f"\n{end['title']}" + ("" if end["end"] == "ok" else f"\n  {end['end']}"))
         if table:
             out += in_columns([HEAD, *table])
     missed = missed_rows(rows)
@@ -162,8 +164,9 @@ def bold_if_missed(row):
     return f"**{number(row['value'])}**" if is_missed(row) else number(row["value"])
 
 
-def of_bench(bench, end, seconds, rows):
-    out = ["", f"## {bench.title}", "", f"`{bench.name}`, {seconds:.0f} s" + ("" if end == "ok" else f": {end}")]
+def of_bench(end, rows):
+    out = ["", f"## {end['title']}", "", f"`{end['name']}`, {end['seconds']:.0f} s"
+           + ("" if end["end"] == "ok" else f": {end['end']}")]
     table = cases_table(rows)
     if table:
         out += ["", *table]
@@ -187,8 +190,8 @@ def for_markdown(facts, ends, rows):
                           [[row["row"], with_unit(row), target(row), verdict(row), note_of(row)]
                            for row in missed])]
     out += ["", "## The machine", "", *markdown(["", ""], ["---", "---"], [[w, str(v)] for w, v in facts])]
-    for bench, end, seconds in ends:
-        out += of_bench(bench, end, seconds, [row for row in rows if row["bench"] == bench.name])
+    for end in ends:
+        out += of_bench(end, [row for row in rows if row["bench"] == end["name"]])
     return "\n".join(out) + "\n"
 
 
@@ -220,11 +223,23 @@ def readme(is_write):
                  + "README.md has other figures than bench/RESULTS.md: bench/tables.py readme --write")
 
 
+def write_results(folder):
+    run = json.loads(read(os.path.join(folder, "results.json")))
+    with open(RESULTS_MD, "w", encoding="utf-8") as f:
+        f.write(for_markdown(run["machine"], run["benches"], run["rows"]))
+
+
 def main():
-    parser = argparse.ArgumentParser(description="The short table of README.md: that of bench/RESULTS.md.")
-    parser.add_argument("what", choices=["readme"])
-    parser.add_argument("--write", action="store_true", help="put it there")
-    readme(parser.parse_args().write)
+    parser = argparse.ArgumentParser(description="Tables of bench/RESULTS.md and README.md.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("results", help="write RESULTS.md again, say with other notes.py").add_argument("folder")
+    commands.add_parser("readme", help="compare README.md's table with that of RESULTS.md").add_argument(
+        "--write", action="store_true", help="put it there")
+    o = parser.parse_args()
+    if o.command == "results":
+        write_results(o.folder)
+    else:
+        readme(o.write)
 
 
 if __name__ == "__main__":
