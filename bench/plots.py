@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Pictures of rows: SVG, by matplotlib or gnuplot, where one of them is installed.
+"""Pictures of rows: SVG, by matplotlib, where it is installed.
 
 A curve takes the rows of a bench whose name matches a pattern; the group in it is the place on the x axis.
 """
 import os
 import re
-import shutil
-import subprocess
 
 # file, title, x axis, y axis, {curve: (bench, pattern)}
 PLOTS = [
@@ -43,7 +41,7 @@ def points(rows, bench, pattern):
     return sorted(found)
 
 
-def by_matplotlib(path, title, x, y, curves):
+def draw_one(path, title, x, y, curves):
     import matplotlib
     matplotlib.use("svg")
     from matplotlib import pyplot
@@ -64,29 +62,12 @@ def by_matplotlib(path, title, x, y, curves):
     pyplot.close(figure)
 
 
-def by_gnuplot(path, title, x, y, curves):
-    script = [f'set terminal svg size 700,400; set output "{path}"; set title "{title}"; set xlabel "{x}"',
-              f'set ylabel "{y}"; set logscale x; set yrange [0:*]; set grid; set key outside']
-    for i, found in enumerate(curves.values()):
-        script += [f"$curve{i} << end", *(" ".join(map(str, p)) for p in found), "end"]
-    script.append("plot " + ", ".join(f'$curve{i} with yerrorlines title "{name}"'
-                                      for i, name in enumerate(curves)))
-    subprocess.run(["gnuplot"], input="\n".join(script), text=True, check=True)
-
-
-def drawer():
-    try:
-        import matplotlib  # noqa: F401
-        return by_matplotlib
-    except ImportError:
-        return by_gnuplot if shutil.which("gnuplot") else None
-
-
 def draw(rows, folder):
     """Draws what there are two points for; says which files."""
-    draw_one = drawer()
-    if not draw_one:
-        return "no pictures: neither python3-matplotlib nor gnuplot is installed"
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        return "no pictures: python3-matplotlib is not installed"
     made = []
     for name, title, x, y, wanted in PLOTS:
         curves = {label: found for label, (bench, pattern) in wanted.items()

@@ -12,7 +12,7 @@ import time
 
 from agent import Agent, wait_until
 
-IDLE_S = 5                    # as peers are measured with
+IDLE_S = 2                    # a flow ends: more than the pauses between loads
 
 
 class World:
