@@ -45,8 +45,8 @@ def run_case(world, rows, case, rounds):
     rs = Ringspan(world, "--sample", "1/1", "--idle-timeout", IDLE_S, "--workers", workers, "--xdp-mode", "tc",
                   interfaces=names)
     floor = Agent(world.floor.pid)
-    done = send(world, interfaces, cpus, FLOWS, 0)
     idle = rs.idle_cpu()
+    done = send(world, interfaces, cpus, FLOWS, 0)
     cpu, begun = rs.agent.cpu_seconds(), time.monotonic()
     net = []
     for _ in range(rounds):

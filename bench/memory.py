@@ -46,7 +46,7 @@ def measure(world, loads):
 def main():
     world, _, is_quick = open_world()
     rows = Rows("bench_memory")
-    resident, peak = measure(world, LOADS // 2 if is_quick else LOADS)
+    resident, peak = measure(world, 5 if is_quick else LOADS)
     third = len(resident) // 3
     early, late = max(resident[third:2 * third]), max(resident[2 * third:])
     configured = configured_mb()

@@ -18,7 +18,8 @@ PLOTS = [
         "kernel, a packet": ("bench_live", r"flow mode 1/1, (\d+) flows, TC: kernel, a packet"),
         "flow table, a record": ("bench_flow_table", r"(\d+) flows, a record")}),
     ("memory_flows", "Resident memory as flows grow, at 1/1", "flows", "MB", {
-        "ringspan": ("bench_live", r"flow mode 1/1, (\d+) flows, TC: resident memory, at most")}),
+        "flows held": ("bench_live", r"flow mode 1/1, (\d+) flows, TC: resident memory"),
+        "most, while all end at once": ("bench_live", r"flow mode 1/1, (\d+) flows, TC: resident memory, most.*")}),
     ("scale_cpu", "Agent CPU for a million packets as they grow, at 1/1", "so many", "s", {
         what: ("bench_growth", rf"(\d+) {what}: agent CPU a million packets, less idle")
         for what in ("workers", "interfaces", "sending processors")}),

@@ -120,7 +120,7 @@ class Ringspan:
         return wait_until(60, "all flows ended and sent", look, 1)
 
     def idle_cpu(self, seconds=2):
-        """CPU seconds a second while nothing comes, once what came before has been taken in."""
+        """CPU seconds a second while nothing comes; before anything has come, what starting takes apart."""
         time.sleep(0.5)
         cpu, begun = self.agent.cpu_seconds(), time.monotonic()
         time.sleep(seconds)
