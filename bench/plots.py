@@ -25,7 +25,7 @@ PLOTS = [
         for what in ("workers", "interfaces", "sending processors")}),
     ("scale_kernel", "Kernel time of a packet as they grow, at 1/1", "so many", "ns", {
         what: ("bench_growth", rf"(\d+) {what}: kernel, a packet")
-        for what in ("workers", "interfaces", "sending processors")}),
+        for what in ("workers", "sending processors")}),
     ("ring", "Records that find the ring full, written as fast as can be", "reader sleeps, us", "%", {
         f"{kib} KiB": ("bench_ring", rf"ring of {kib} KiB, reader sleeps (\d+) us, 1 writing: dropped")
         for kib in (1024, 4096, 16384)}),
