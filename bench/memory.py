@@ -12,7 +12,7 @@ MAX_FLOWS = 50_000
 LOAD_FLOWS = 100_000
 RING_MIB = 1
 QUEUE_MIB = 4
-LOADS = 12
+LOADS = 16
 # Bytes of a flow: its struct, what belongs to it beside that, its place in the index, which doubles and is
 # at least a quarter full, and in the pool of events.
 FLOW_BYTES = 248 + 96 + 32 + 6

@@ -51,11 +51,15 @@ def draw_one(path, title, x, y, curves):
         xs, ys, low, high = zip(*found)
         axes.errorbar(xs, ys, [[max(0, b - a) for a, b in zip(low, ys)], [max(0, b - a) for a, b in
                       zip(ys, high)]], marker="o", capsize=3, label=name)
+    values = [value for found in curves.values() for _, value, *_ in found]
     axes.set(title=title, xlabel=x, ylabel=y, xscale="log")
-    axes.set_ylim(bottom=0)
+    if min(values) > 0 and max(values) > 10 * min(values):
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0, 1.15 * max(high for found in curves.values() for *_, high in found) or 1)
     ticks = sorted({place for found in curves.values() for place, *_ in found})
-    axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
-    axes.minorticks_off()
+    axes.set_xticks(ticks, [f"{tick / 1000:.0f}k" if tick >= 1000 else f"{tick:.0f}" for tick in ticks])
+    axes.tick_params(axis="x", which="minor", bottom=False)
     axes.grid(alpha=0.3)
     axes.legend()
     figure.tight_layout()
