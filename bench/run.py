@@ -58,7 +58,7 @@ BENCHES = [
     Bench("bench_guard", "Instructions of the hot paths, compared with bench/baseline.json",
           ["{bench}/guard.py", "--build", "{build}"], 120, root=False),
     Bench("bench_accuracy", "Error of estimates against its bound",
-          ["{build}/bench/bench_accuracy", "--quick"], 240, in_quick=False),
+          ["{build}/bench/bench_accuracy"], 300, in_quick=False),
 ]
 
 
@@ -211,6 +211,7 @@ def main():
         for bench in BENCHES:
             print(f"{bench.name:20} {bench.title}{'' if bench.in_quick else ' (not with --quick)'}")
         return 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it was ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     build = build_release()
     folder = os.path.join(HERE, "results", time.strftime("%Y-%m-%d_%H-%M-%S"))
