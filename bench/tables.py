@@ -35,7 +35,7 @@ SHORT = [
     ("records that a worker takes in, 65,536 flows", "bench_flow_table", "65536 flows, records a second"),
     ("OTLP encode of a span against memcpy of it", "bench_encode", "encode against memcpy of its output"),
     ("encode and send a span against encode alone", "bench_export", "export against encode, CPU, batches of 512"),
-    ("from start to ready", "bench_start", "1 interface: from start to ready, clock"),
+    ("bytes of the span of a short HTTP connection", "bench_span_size", "TCP HTTP, short, a span"),
 ]
 
 
