@@ -45,7 +45,7 @@ def points(rows, bench, pattern):
 def draw_one(path, title, x, y, curves):
     import matplotlib
     matplotlib.use("svg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
     figure, axes = pyplot.subplots(figsize=(7, 4))
     for name, found in curves.items():
         xs, ys, low, high = zip(*found)
@@ -55,6 +55,9 @@ def draw_one(path, title, x, y, curves):
     axes.set(title=title, xlabel=x, ylabel=y, xscale="log")
     if min(values) > 0 and max(values) > 10 * min(values):
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(ticker.NullLocator())
     else:
         axes.set_ylim(0, 1.15 * max(high for found in curves.values() for *_, high in found) or 1)
     ticks = sorted({place for found in curves.values() for place, *_ in found})
