@@ -4,8 +4,8 @@
 
   capture FLOWS EACH FILE   64-byte frames of so many flows in random order
   run PLAN                  sends to each tool of a plan in turn, and writes what it cost
-  settle PID...             waits until processes have reported what they held
-  table FOLDER              all results of a folder as tables, and as rows
+  settle SECONDS PID...     waits until processes have reported what they held, so many seconds at least
+  table FOLDER BUILD [FILE]  all results of a folder as tables, and as rows; FILE: in Markdown, too
 """
 import argparse
 import ctypes
@@ -134,30 +134,30 @@ class Statistics:
 
 # ---- sending ----
 
-def interface_dropped(namespace):
-    text = subprocess.run(["ip", "-n", namespace, "-s", "-j", "link", "show", "dev", "vb"],
+def interface_dropped(tool):
+    text = subprocess.run(["ip", "-n", tool["ns"], "-s", "-j", "link", "show", "dev", tool["interface"]],
                           capture_output=True, check=True).stdout
     return json.loads(text)[0]["stats64"]["tx"]["dropped"]
 
 
-def send(namespace, path, loops):
+def send(tool, path, loops):
     """(packets, CPU ns of the sender)"""
-    before = interface_dropped(namespace)
-    command = ["setpriv", "--pdeathsig", "KILL", "--", "nsenter", "--net=/run/netns/" + namespace, "--",
-               "tcpreplay", "-q", "-K", "--topspeed", "--loop", str(loops), "-i", "vb", path]
+    before = interface_dropped(tool)
+    command = ["setpriv", "--pdeathsig", "KILL", "--", "nsenter", "--net=/run/netns/" + tool["ns"], "--",
+               "tcpreplay", "-q", "-K", "--topspeed", "--loop", str(loops), "-i", tool["interface"], path]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said = child.stdout.read().decode()
     _, status, usage = os.wait4(child.pid, 0)
     found = re.search(r"Successful packets: *(\d+)", said)
     if status or not found:
         sys.exit("peers: tcpreplay: " + said)
-    return (int(found.group(1)) - (interface_dropped(namespace) - before),
+    return (int(found.group(1)) - (interface_dropped(tool) - before),
             (usage.ru_utime + usage.ru_stime) * 1e9)
 
 
 def segment(tool, path, loops):
     before = programs(tool["pid"])
-    packets, sender_ns = send(tool["ns"], path, loops)
+    packets, sender_ns = send(tool, path, loops)
     after = programs(tool["pid"])
     return {"packets": packets, "sender_ns": sender_ns / packets,
             "bpf_ns": after[0] - before[0], "runs": after[1] - before[1]}
@@ -170,7 +170,7 @@ def several(tool, plan, number):
         tool["segments"].append(result | {"round": number * plan["repeats"] + i})
 
 
-def settle(pids, quiet_s=6.5, most_s=40):
+def settle(pids, quiet_s, most_s=40):
     """Until timeouts are over and nobody has anything left to do."""
     begun, last = time.monotonic(), None
     while time.monotonic() - begun < most_s:
@@ -214,7 +214,7 @@ def run(plan_path):
         else:
             for t in base + others[:half] + base + others[half:] + base:
                 several(t, plan, number)
-    settle([t["pid"] for t in others])
+    settle([t["pid"] for t in others], plan["quiet_s"])
     for t in tools:
         t["cpu_ns"] = cpu_ns(t["pid"]) - t.pop("cpu_before")
         t["busy_ns"] = max(0, t["cpu_ns"] - t["idle_ns"] * (time.monotonic() - begun))
@@ -234,10 +234,10 @@ def main():
     elif options.step == "run":
         run(words[0])
     elif options.step == "settle":
-        settle([int(word) for word in words])
+        settle([int(word) for word in words[1:]], float(words[0]))
     else:
         import peers_table
-        peers_table.main(words[0])
+        peers_table.main(*words)
 
 
 if __name__ == "__main__":

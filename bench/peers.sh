@@ -3,7 +3,9 @@
 # peers - ringspan and others under the same load in the same run: what they cost, and what they report of
 # it. See peers.md for the method, the flags and the variables that name other binaries.
 #
-#   peers.sh [--quick] [--only NAME,…] [--rounds N] [--list]     root; RINGSPAN_BUILD: the build
+#   peers.sh [--quick] [--only NAME,…] [--rounds N] [--markdown FILE] [--list]
+#
+# As root; RINGSPAN_BUILD: the build; BENCH_QUICK: as --quick. FILE gets the tables in Markdown, too.
 #
 # Fails where xdp_count, tc_count or ringspan at 1/1 count or report not all that was sent.
 RINGSPAN_BUILD=$(realpath -m "${RINGSPAN_BUILD:-$(dirname "$0")/../build/release}")
@@ -11,20 +13,22 @@ RINGSPAN_BUILD=$(realpath -m "${RINGSPAN_BUILD:-$(dirname "$0")/../build/release
 
 bench=$repo/bench
 all=(none xdp_pass xdp_count tc_pass tc_count ringspan_tc_1 ringspan_tc_100 ringspan_tc_100p ringspan_xdp_1
-	ringspan_xdp_100 ringspan_xdp_100p softflowd pmacctd tcpdump netobserv mermin obi hsflowd)
-is_quick='' only='' rounds=''
+	ringspan_xdp_100 ringspan_xdp_100p softflowd pmacctd tcpdump netobserv netobserv_100 mermin obi obi_tuples
+	obi_100 hsflowd)
+is_quick=${BENCH_QUICK:-} only='' rounds='' markdown=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) is_quick=1 ;;
 	--only) only=${2:?} && shift ;;
 	--rounds) rounds=${2:?} && shift ;;
+	--markdown) markdown=$(realpath -m "${2:?}") && shift ;;
 	--list) printf '%s\n' "${all[@]}" && exit ;;
-	*) echo "peers: unknown option $1; there are --quick, --only NAME,…, --rounds N, --list" >&2 && exit 64 ;;
+	*) echo "peers: unknown option $1; see the top of peers.sh" >&2 && exit 64 ;;
 	esac
 	shift
 done
 # begin runs this again, in a namespace of its own
-begin ${is_quick:+--quick} ${only:+--only "$only"} ${rounds:+--rounds "$rounds"}
+begin ${is_quick:+--quick} ${only:+--only "$only"} ${rounds:+--rounds "$rounds"} ${markdown:+--markdown "$markdown"}
 need tcpreplay
 attach=$build/bench/peers_attach sink=$build/tests/flow_sink load_http=$build/tests/http_load
 for made in "$attach" "$sink" "$load_http"; do
@@ -47,11 +51,16 @@ has softflowd softflowd softflowd
 has pmacctd pmacctd pmacct
 has tcpdump tcpdump tcpdump
 given RINGSPAN_PEER_NETOBSERV netobserv
+[ -n "${missing[netobserv]:-}" ] || "$py" -c 'import grpc' 2>/dev/null ||
+	missing[netobserv]="its receiver needs gRPC: apt install python3-grpcio"
 given RINGSPAN_PEER_MERMIN mermin
 [ -n "${missing[mermin]:-}" ] || [ -r "${RINGSPAN_PEER_MERMIN_CONFIG:-}" ] ||
 	missing[mermin]="RINGSPAN_PEER_MERMIN_CONFIG does not name its configuration"
 given RINGSPAN_PEER_OBI obi
 given RINGSPAN_PEER_HSFLOWD hsflowd
+for tool in netobserv_100 obi_tuples obi_100; do
+	missing[$tool]=${missing[${tool%_*}]:-}
+done
 
 is_wanted() { # TOOL: the references always are
 	local want
@@ -66,7 +75,7 @@ tools=()
 for tool in "${all[@]}"; do
 	is_wanted "$tool" || continue
 	if [ -n "${missing[$tool]:-}" ]; then
-		say "$tool skipped: ${missing[$tool]}"
+		flags[$tool]="skipped: ${missing[$tool]}"
 	else
 		tools+=("$tool")
 	fi
@@ -83,16 +92,20 @@ facts() { # TOOL
 	ringspan_*) echo "$(cut -d_ -f2 <<<"$1")" 2 100 1 1 ;;
 	softflowd | pmacctd) echo pcap 3 1 0 1 ;;
 	tcpdump) echo pcap 2 1 0 1 ;;
-	hsflowd) echo tc 2 100 1 1 ;;
+	netobserv_100) echo tc 2 100 1 1 ;; # the rate is in each record
+	obi_100) echo tc 2 100 0 1 ;;
+	hsflowd) echo tc 2 100 0 1 ;; # scaled by the reader, as sFlow says
 	*) echo tc 2 1 0 1 ;;
 	esac
 }
-reports_flows() { case $1 in ringspan_*_1 | softflowd | pmacctd | netobserv | mermin) ;; *) return 1 ;; esac; }
+reports_flows() { case $1 in ringspan_*_1 | softflowd | pmacctd | netobserv | mermin | obi_tuples) ;; *) return 1 ;; esac; }
+# OBI's are series of tuples, and with XDP it is the same user space as with TC
+reports_connections() { reports_flows "$1" && [ "$1" != obi_tuples ] && [ "$1" != ringspan_xdp_1 ]; }
 
 # ---- starting and stopping one; ID is LOAD.TOOL ----
 
-udp_sink() { # ID NS
-	spawn "$1.sink" "$2" "$py" "$bench/peers_sink.py" "$sink_port"
+peer_sink() { # ID NS KIND
+	spawn "$1.sink" "$2" "$py" "$bench/peers_sink.py" "$3" "$sink_port"
 	wait_for 20 "the receiver of $1 listens" grep -qs listening "$dir/$1.sink.out"
 }
 otlp_sink() { # ID NS: its address in $otlp
@@ -104,9 +117,10 @@ captures() { # ID NS: it has a packet socket
 	is_gone "${pid_of[$1]}" && fail "$1 ended before it was ready: $(tail -n 3 "$dir/$1.err")"
 	in_ns "$2" awk 'END { exit NR < 2 }' /proc/net/packet
 }
-holds_programs() { # ID
-	is_gone "${pid_of[$1]}" && fail "$1 ended before it was ready: $(tail -n 3 "$dir/$1.err")"
-	grep -qs '^run_cnt' "/proc/${pid_of[$1]}"/fdinfo/*
+watches() { # ID NS IF: its programs are loaded, and one of them attached there
+	is_gone "${pid_of[$1]}" && fail "$1 ended before it was ready: $(tail -n 3 "$dir/$1.out" "$dir/$1.err")"
+	grep -qs '^run_cnt' "/proc/${pid_of[$1]}"/fdinfo/* || return 1
+	grep -qs '^link_type:.tcx' "/proc/${pid_of[$1]}"/fdinfo/* || tc -n "$2" filter show dev "$3" ingress | grep -q bpf
 }
 run_tool() { # ID NS COMMAND…: and remembers its flags
 	local tool=${1#*.}
@@ -132,7 +146,7 @@ start_softflowd() { # ID NS IF
 	for timeout in tcp tcp.rst tcp.fin udp icmp general maxlife; do
 		timeouts+=(-t "$timeout=5")
 	done
-	udp_sink "$1" "$2"
+	peer_sink "$1" "$2" netflow
 	run_tool "$1" "$2" softflowd -d -i "$3" -v 10 -n "127.0.0.1:$sink_port" -m 200000 "${timeouts[@]}" \
 		-t expint=1 -p "$dir/$1.pid" -c "$dir/$1.ctl"
 	wait_for 20 "$1 is ready" captures "$1" "$2"
@@ -150,7 +164,7 @@ start_pmacctd() { # ID NS IF
 		nfprobe_version: 10
 		nfprobe_timeouts: tcp=5:tcp.rst=5:tcp.fin=5:udp=5:icmp=5:general=5:maxlife=5:expint=1
 	C
-	udp_sink "$1" "$2"
+	peer_sink "$1" "$2" netflow
 	run_tool "$1" "$2" pmacctd -f "$dir/$1.conf"
 	flags[pmacctd]+=" with $(tr -s '\n' ';' <"$dir/$1.conf")"
 	wait_for 20 "$1 is ready" captures "$1" "$2"
@@ -159,32 +173,39 @@ start_pmacctd() { # ID NS IF
 start_peer() { # ID NS IF: one whose binary a variable names
 	local tool=${1#*.}
 	case $tool in
-	netobserv)
-		udp_sink "$1" "$2"
-		run_tool "$1" "$2" env INTERFACES="$3" EXPORT=ipfix+udp TARGET_HOST=127.0.0.1 \
+	netobserv*)
+		peer_sink "$1" "$2" pbflow
+		run_tool "$1" "$2" env INTERFACES="$3" AGENT_IP=127.0.0.1 TARGET_HOST=127.0.0.1 \
 			TARGET_PORT="$sink_port" CACHE_MAX_FLOWS=120000 CACHE_ACTIVE_TIMEOUT=5s \
-			DIRECTION=both "$RINGSPAN_PEER_NETOBSERV"
+			SAMPLING=$([ "$tool" = netobserv ] && echo 0 || echo 100) "$RINGSPAN_PEER_NETOBSERV"
 		;;
 	mermin)
 		otlp_sink "$1" "$2"
 		sed "s|@IF@|$3|g; s|@ENDPOINT@|$otlp|g" "$RINGSPAN_PEER_MERMIN_CONFIG" >"$dir/$1.hcl"
 		run_tool "$1" "$2" "$RINGSPAN_PEER_MERMIN" --config "$dir/$1.hcl"
 		;;
-	obi)
-		otlp_sink "$1" "$2"
-		run_tool "$1" "$2" env OTEL_EBPF_NETWORK_METRICS=true OTEL_EBPF_METRICS_FEATURES=network \
-			OTEL_EBPF_NETWORK_INTERFACES="$3" \
+	obi*)
+		peer_sink "$1" "$2" metrics
+		echo 'attributes: { select: { "*network_flow_bytes": { include: [src.address, dst.address, src.port, dst.port, transport] } } }' \
+			>"$dir/$1.yml"
+		run_tool "$1" "$2" env OTEL_EBPF_NETWORK_METRICS=true OTEL_EBPF_OTEL_METRICS_FEATURES=network \
+			OTEL_EBPF_NETWORK_INTERFACES="$3" OTEL_EBPF_NETWORK_AGENT_IP=127.0.0.1 \
 			OTEL_EBPF_NETWORK_SOURCE=tc OTEL_EBPF_NETWORK_CACHE_MAX_FLOWS=120000 \
-			OTEL_EBPF_NETWORK_CACHE_ACTIVE_TIMEOUT=5s OTEL_EXPORTER_OTLP_ENDPOINT="$otlp" \
-			OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf "$RINGSPAN_PEER_OBI"
+			OTEL_EBPF_NETWORK_CACHE_ACTIVE_TIMEOUT=5s OTEL_EBPF_METRICS_INTERVAL=5s \
+			OTEL_EBPF_NETWORK_SAMPLING=$([ "$tool" = obi_100 ] && echo 100 || echo 0) \
+			OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:$sink_port" \
+			OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf "$RINGSPAN_PEER_OBI" \
+			$([ "$tool" != obi_tuples ] || echo "-config $dir/$1.yml")
 		;;
 	hsflowd)
-		printf 'sflow {\n  sampling = 100\n  sampling.10G = 100\n  polling = 20\n  collector { ip = 127.0.0.1 udpport = %s }\n  epcap { dev = %s }\n}\n' \
+		peer_sink "$1" "$2" sflow
+		printf 'sflow {\n  agentIP = 127.0.0.1\n  sampling = 100\n  sampling.10G = 100\n  polling = 20\n  collector { ip = 127.0.0.1 udpport = %s }\n  epcap { dev = %s }\n}\n' \
 			"$sink_port" "$3" >"$dir/$1.conf"
 		run_tool "$1" "$2" "$RINGSPAN_PEER_HSFLOWD" -d -f "$dir/$1.conf" -p "$dir/$1.pid"
+		flags[hsflowd]+=" with $(tr -s '\n ' '; ' <"$dir/$1.conf")"
 		;;
 	esac
-	wait_for 60 "$1 is ready" holds_programs "$1"
+	wait_for 60 "$1 is ready" watches "$1" "$2" "$3"
 }
 
 start_tool() { # ID NS IF
@@ -238,7 +259,13 @@ stop_tool() { # ID
 		echo "packets=$(number "$(grep 'packets captured' "$dir/$1.err")")" \
 			"said=$(number "$(grep 'dropped by kernel' "$dir/$1.err")")"
 		;;
-	obi | hsflowd) end_process "$1" ;;
+	obi* | hsflowd)
+		end_process "$1"
+		end_process "$1.sink"
+		# OBI counts bytes alone, as does its default of labels no flows
+		summed "$1" "$([ "$tool" = hsflowd ] && echo "tuples|packets|bytes|lost" ||
+			([ "$tool" = obi ] && echo bytes || echo "tuples|bytes"))" | sed 's/lost=/said=/'
+		;;
 	mermin)
 		end_process "$1"
 		end_process "$1.sink"
@@ -273,20 +300,22 @@ step() { # COMMAND ARGUMENT…
 # REPEATS of them come one after the other, and that in each round
 frames_load() {
 	local load=$1 flows=$2 each=$3 loops=$4 repeats=$5 count=$6 statistics=$7 tool id plan=() hook layer interval scale agent
+	local number=0
 	shift 7
 	"$py" "$bench/peers.py" capture "$flows" "$each" "$dir/$load.pcap"
 	for tool; do
-		id=$load.$tool macs=0
+		id=$load.$tool macs=0 number=$((number + 1))
 		ns_add "in-$id" "out-$id"
-		link_add_mute "in-$id" va "out-$id" vb
-		link_queue "out-$id" vb
-		start_tool "$id" "in-$id" va
+		# names of their own: NetObserv goes to all interfaces of a name, in whichever namespace
+		link_add_mute "in-$id" "va$number" "out-$id" "vb$number"
+		link_queue "out-$id" "vb$number"
+		start_tool "$id" "in-$id" "va$number"
 		read -r hook layer interval scale agent < <(facts "$tool")
-		plan+=("$(printf '{"name":"%s","pid":%d,"ns":"out-%s","hook":"%s","layer":%d,"interval":%d,"scale":%d,"is_agent":%d}' \
-			"$tool" "${pid_of[$id]}" "$id" "$hook" "$layer" "$interval" "$scale" "$agent")")
+		plan+=("$(printf '{"name":"%s","pid":%d,"ns":"out-%s","interface":"vb%d","hook":"%s","layer":%d,"interval":%d,"scale":%d,"is_agent":%d}' \
+			"$tool" "${pid_of[$id]}" "$id" "$number" "$hook" "$layer" "$interval" "$scale" "$agent")")
 	done
-	printf '{"load":"%s","flows":%d,"capture":"%s","loops":%d,"repeats":%d,"rounds":%d,"statistics":%s,"tools":[%s]}\n' \
-		"$load" "$flows" "$dir/$load.pcap" "$loops" "$repeats" "$count" "$statistics" \
+	printf '{"load":"%s","flows":%d,"capture":"%s","loops":%d,"repeats":%d,"rounds":%d,"statistics":%s,"quiet_s":%s,"tools":[%s]}\n' \
+		"$load" "$flows" "$dir/$load.pcap" "$loops" "$repeats" "$count" "$statistics" "$quiet_s" \
 		"$(IFS=,; echo "${plan[*]}")" >"$dir/$load.plan"
 	step run "$dir/$load.plan" || fail "$load: not measured"
 	for tool; do
@@ -297,59 +326,67 @@ frames_load() {
 	say "$load: done after $SECONDS s"
 }
 
-connections_load() { # TOOL
-	local id=connections.$1 ns=in-connections.$1 out=out-connections.$1
-	macs=0
-	ns_add "$ns" "$out"
-	link_add_mute "$ns" va "$out" vb
-	ip -n "$ns" addr add 10.77.1.1/24 dev va
-	ip -n "$out" addr add 10.77.1.2/24 dev vb
-	ip -n "$ns" neigh replace 10.77.1.2 lladdr "$(mac_of "$out" vb)" dev va nud permanent
-	ip -n "$out" neigh replace 10.77.1.1 lladdr "$(mac_of "$ns" va)" dev vb nud permanent
-	# few ports: each carries one connection after another
-	ns_sysctl "$out" net/ipv4/ip_local_port_range "20000 22999"
-	start_tool "$id" "$ns" va
-	spawn "$id.server" "$ns" "$load_http" server 10.77.1.1 80
-	wait_for 10 "the server listens" grep -qs listening "$dir/$id.server.out"
-	in_ns "$out" "$load_http" client 10.77.1.1 80 5 16 "$connections" >"$dir/$id.counts" ||
-		fail "$id: the client lost connections"
-	step settle "${pid_of[$id]}"
-	stop_tool "$id"
-	end_process "$id.server" KILL
-	sed -n '1s/connections /truth=/p' "$dir/$id.counts" >>"$dir/$id.said"
-	ip netns del "$ns"
-	ip netns del "$out"
+# connections_load NUMBER TOOL…: so many to a server beside each, then all have time to report
+connections_load() {
+	local count=$1 tool id ns out if number=0 pids=()
+	shift
+	for tool; do
+		id=connections.$tool ns=in-connections.$tool out=out-connections.$tool macs=0 number=$((number + 1))
+		if=va$number
+		ns_add "$ns" "$out"
+		link_add_mute "$ns" "$if" "$out" vb
+		ip -n "$ns" addr add 10.77.1.1/24 dev "$if"
+		ip -n "$out" addr add 10.77.1.2/24 dev vb
+		ip -n "$ns" neigh replace 10.77.1.2 lladdr "$(mac_of "$out" vb)" dev "$if" nud permanent
+		ip -n "$out" neigh replace 10.77.1.1 lladdr "$(mac_of "$ns" "$if")" dev vb nud permanent
+		# few ports: each carries one connection after another
+		ns_sysctl "$out" net/ipv4/ip_local_port_range "20000 22999"
+		start_tool "$id" "$ns" "$if"
+		pids+=("${pid_of[$id]}")
+		spawn "$id.server" "$ns" "$load_http" server 10.77.1.1 80
+		wait_for 10 "the server listens" grep -qs listening "$dir/$id.server.out"
+		in_ns "$out" "$load_http" client 10.77.1.1 80 5 16 "$count" >"$dir/$id.counts" ||
+			fail "$id: the client lost connections"
+		end_process "$id.server" KILL
+	done
+	step settle "$quiet_s" "${pids[@]}"
+	for tool; do
+		id=connections.$tool
+		stop_tool "$id"
+		sed -n '1s/connections /truth=/p' "$dir/$id.counts" >>"$dir/$id.said"
+		ip netns del "in-$id"
+		ip netns del "out-$id"
+	done
+	say "connections: done after $SECONDS s"
 }
 
-flow_tools() { for tool in "${tools[@]}"; do reports_flows "$tool" && echo "$tool"; done; }
-mapfile -t reporting < <(flow_tools)
+those() { for tool in "${tools[@]}"; do "$1" "$tool" && echo "$tool"; done; } # FUNCTION that says which
+mapfile -t reporting < <(those reports_flows)
+mapfile -t connecting < <(those reports_connections)
 references=("${tools[@]:1}") # all but none
+# timeouts, and for OBI the interval of its metrics, too
+quiet_s=6.5
+[[ " ${tools[*]} " != *" obi "* ]] || quiet_s=12
 if [ -n "$is_quick" ]; then
-	connections=6000
 	frames_load 10k 10000 10 2 2 1 1 "${references[@]}"
+	connections_load 6000 "${connecting[@]}"
 else
-	connections=12000
 	# six seconds without a pause: longer than the timeouts, so that flows are reported under load
 	frames_load 10k 10000 10 6 3 1 1 "${references[@]}"
 	frames_load 100k 100000 4 1 3 1 1 tc_pass xdp_pass "${reporting[@]}"
 	frames_load 10k-pairs 10000 10 1 1 "${rounds:-7}" 0 "${tools[@]}"
+	connections_load 12000 "${connecting[@]}"
 fi
-for tool in $(flow_tools); do
-	[ "$tool" = ringspan_xdp_1 ] || connections_load "$tool"
-done
 
 # ---- the tables ----
 
-echo
-awk -F': ' '/model name/ { print "machine: " $2; exit }' /proc/cpuinfo
-echo "kernel $(uname -r), $(nproc) CPUs, $("$ringspan" --version)"
-for tool in "${tools[@]}"; do
+for tool in "${all[@]}"; do
 	line=${flags[$tool]:-}
 	line=${line//$dir\//}
-	[ -z "$line" ] || echo "$tool: ${line//$build\//}"
-done
-for package in softflowd pmacct tcpdump tcpreplay; do
-	dpkg-query -W -f '${Package} ${Version}\n' "$package" 2>/dev/null || :
-done
-echo
-"$py" "$bench/peers.py" table "$dir"
+	[ -z "$line" ] || printf '%s\t%s\n' "$tool" "${line//$build\//}"
+done >"$dir/flags"
+dpkg-query -W -f '${Package} ${Version}\n' softflowd pmacct tcpdump tcpreplay >"$dir/versions" 2>/dev/null || :
+status=0
+"$py" "$bench/peers.py" table "$dir" "$build" ${markdown:+"$markdown"} || status=$?
+say "done after $SECONDS s"
+exit "$status"

@@ -33,6 +33,7 @@ class Bench:
     root: bool = True
     in_quick: bool = True
     quick: list = dataclasses.field(default_factory=list)  # more arguments with --quick
+    text_from: str = ""       # what it prints from this line on is shown; of its rows those with a target
 
 
 BENCHES = [
@@ -59,6 +60,8 @@ BENCHES = [
           ["{bench}/guard.py", "--build", "{build}"], 120, root=False),
     Bench("bench_accuracy", "Error of estimates against its bound",
           ["{build}/bench/bench_accuracy"], 300, in_quick=False),
+    Bench("bench_peers", "Other tools under the same load in the same run (peers.md)", ["{bench}/peers.sh"], 900,
+          text_from="tools and their flags"),
 ]
 
 
@@ -193,6 +196,15 @@ def parse():
     return o
 
 
+def text_of(bench, log):
+    """What it prints for people besides rows."""
+    if not bench.text_from or not os.path.exists(log):
+        return ""
+    with open(log, encoding="utf-8", errors="replace") as f:
+        _, mark, rest = f.read().partition("\n" + bench.text_from + "\n")
+    return (mark + rest).strip("\n")
+
+
 def measure(o, runner):
     """What came of each, for tables.py."""
     ends = []
@@ -201,7 +213,8 @@ def measure(o, runner):
         with Progress(text, runner.log_of(bench)) as progress:
             end = runner.run(bench)
         print(f"{text}: {end} ({progress.seconds():.0f} s)", flush=True)
-        ends.append({"name": bench.name, "title": bench.title, "end": end, "seconds": round(progress.seconds(), 1)})
+        ends.append({"name": bench.name, "title": bench.title, "end": end, "seconds": round(progress.seconds(), 1),
+                     "text": text_of(bench, runner.log_of(bench))})
     return ends
 
 

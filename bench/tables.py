@@ -104,11 +104,17 @@ def in_columns(table):
                              for i, (text, w) in enumerate(zip(line, width))).rstrip() for line in table]
 
 
+def rows_of(end, rows):
+    """Of a bench with a text of its own only those with a target."""
+    return [row for row in rows if row["bench"] == end["name"] and ("target" in row or not end["text"])]
+
+
 def for_terminal(ends, rows):
     out = []
     for end in ends:
-        table = [cells(row) for row in rows if row["bench"] == end["name"]]
+        table = [cells(row) for row in rows_of(end, rows)]
         out.append(f"\n{end['title']}" + ("" if end["end"] == "ok" else f"\n  {end['end']}"))
+        out += ["  " + line if line else "" for line in end["text"].splitlines()]
         if table:
             out += in_columns([HEAD, *table])
     missed = missed_rows(rows)
@@ -167,6 +173,8 @@ def bold_if_missed(row):
 def of_bench(end, rows):
     out = ["", f"## {end['title']}", "", f"`{end['name']}`, {end['seconds']:.0f} s"
            + ("" if end["end"] == "ok" else f": {end['end']}")]
+    if end["text"]:
+        out += ["", "```", *end["text"].splitlines(), "```"]
     table = cases_table(rows)
     if table:
         out += ["", *table]
@@ -191,7 +199,7 @@ def for_markdown(facts, ends, rows):
                            for row in missed])]
     out += ["", "## The machine", "", *markdown(["", ""], ["---", "---"], [[w, str(v)] for w, v in facts])]
     for end in ends:
-        out += of_bench(end, [row for row in rows if row["bench"] == end["name"]])
+        out += of_bench(end, rows_of(end, rows))
     return "\n".join(out) + "\n"
 
 
