@@ -182,14 +182,25 @@ def settle(pids, quiet_s, most_s=40):
         last = now
 
 
-def idle(tools, watch_s=3):
-    """What each spends while nothing is sent: in a run of many tools each waits most of the time, and
-    that is no cost of its packets."""
+def idle(tools, watch_s=5.2):
+    """What each spends while nothing is sent, over one interval of those that look every five seconds."""
     before, begun = [cpu_ns(t["pid"]) for t in tools], time.monotonic()
     while time.monotonic() - begun < watch_s:
         time.sleep(0.1)
     for t, ns in zip(tools, before):
         t["idle_ns"] = (cpu_ns(t["pid"]) - ns) / (time.monotonic() - begun)
+
+
+def spent_begin(tool):
+    tool["before"] = cpu_ns(tool["pid"]), time.monotonic()
+
+
+def spent_end(tools, after_s):
+    """CPU of each whose last packet is so long ago that it has reported them, less what it spends idle."""
+    for t in tools:
+        if "ended" in t and t["spent"] is None and time.monotonic() - t["ended"] >= after_s:
+            cpu, begun = t["before"]
+            t["spent"] = cpu_ns(t["pid"]) - cpu - t["idle_ns"] * (time.monotonic() - begun)
 
 
 def run(plan_path):
@@ -202,22 +213,23 @@ def run(plan_path):
     dice = random.Random(1)
     idle(tools)
     for t in tools:
-        t["segments"], t["cpu_before"] = [], cpu_ns(t["pid"])
-    begun = time.monotonic()
+        t["segments"], t["spent"] = [], None
     for number in range(plan["rounds"]):
         dice.shuffle(others)
         half = len(others) // 2
         if plan["statistics"]:
             with Statistics():
                 for t in others:
+                    spent_begin(t)
                     several(t, plan, number)
+                    t["ended"] = time.monotonic()
+                    spent_end(others, plan["quiet_s"])
         else:
             for t in base + others[:half] + base + others[half:] + base:
                 several(t, plan, number)
     settle([t["pid"] for t in others], plan["quiet_s"])
+    spent_end(others, 0)
     for t in tools:
-        t["cpu_ns"] = cpu_ns(t["pid"]) - t.pop("cpu_before")
-        t["busy_ns"] = max(0, t["cpu_ns"] - t["idle_ns"] * (time.monotonic() - begun))
         t["peak_kb"] = peak_kb(t["pid"])
     with open(plan_path + ".done", "w") as f:
         json.dump(plan, f)

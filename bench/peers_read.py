@@ -28,6 +28,27 @@ class Sums:
         return 0
 
 
+class Template:
+    """Where in a record of so many bytes the fields are; those of no fixed length are not read."""
+
+    def __init__(self, fields):
+        self.size, self.key, places = 0, [], {}
+        for number, size in fields:
+            if size == 0xFFFF:
+                self.size = 0
+                return
+            here = (self.size, self.size + size)
+            self.size += size
+            places[number] = here
+            if number in ADDRESSES or number in PORTS or number == PROTO:
+                self.key.append(here)
+        nowhere = (0, 0)
+        self.counts = [next((places[n] for n in numbers if n in places), nowhere)
+                       for numbers in ((11,), PACKETS, BYTES)]
+        if self.counts[1:] == [nowhere] * 2:
+            self.counts = []
+
+
 class NetFlow(Sums):
     def __init__(self):
         super().__init__()
@@ -74,30 +95,17 @@ class NetFlow(Sums):
                     at, number = at + 4, -1
                 fields.append((number, size))
             if kind >= 256:
-                self.templates[source, kind] = fields
+                template = self.templates[source, kind] = Template(fields)
                 for old in self.waiting.pop((source, kind), ()):
-                    self.read(fields, old)
+                    self.read(template, old)
 
-    def read(self, fields, body):
-        at, least = 0, sum(1 if size == 0xFFFF else size for _, size in fields)
-        while least and at + least <= len(body):
-            key, port, counts = b"", 0, {}
-            for number, size in fields:
-                if size == 0xFFFF:
-                    size, at = body[at], at + 1
-                    if size == 255:
-                        size, at = struct.unpack_from("!H", body, at)[0], at + 2
-                value = body[at:at + size]
-                at += size
-                if number in ADDRESSES or number in PORTS or number == PROTO:
-                    key += value
-                if number == 11:
-                    port = int.from_bytes(value, "big")
-                elif number in PACKETS or number in BYTES:
-                    counts[number] = int.from_bytes(value, "big")
-            if counts:
-                self.add(key, port, sum(counts.get(n, 0) for n in PACKETS),
-                         sum(counts.get(n, 0) for n in BYTES))
+    def read(self, template, body):
+        if not template.size or not template.counts:
+            return
+        for at in range(0, len(body) - template.size + 1, template.size):
+            key = b"".join([body[at + i:at + j] for i, j in template.key])
+            numbers = [int.from_bytes(body[at + i:at + j], "big") for i, j in template.counts]
+            self.add(key, numbers[0], numbers[1], numbers[2])
 
     def datagram(self, data, sender):
         version = struct.unpack_from("!H", data)[0]
@@ -181,9 +189,18 @@ class PbFlow(Sums):
 
     def datagram(self, data, _):
         for _, record in fields_of(data):
-            words = dict(fields_of(record))
-            transport = dict(fields_of(words.get(7, b"")))
-            self.add((words.get(6), words.get(7)), transport.get(2, 0), words.get(9, 0), words.get(8, 0))
+            packets = size = 0
+            network = transport = b""
+            for number, value in fields_of(record):
+                if number == 6:
+                    network = value
+                elif number == 7:
+                    transport = value
+                elif number == 8:
+                    size = value
+                elif number == 9:
+                    packets = value
+            self.add((network, transport), dict(fields_of(transport)).get(2, 0), packets, size)
 
 
 class FlowMetrics(Sums):
