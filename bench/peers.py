@@ -182,25 +182,32 @@ def settle(pids, quiet_s, most_s=40):
         last = now
 
 
-def idle(tools, watch_s=5.2):
-    """What each spends while nothing is sent, over one interval of those that look every five seconds."""
-    before, begun = [cpu_ns(t["pid"]) for t in tools], time.monotonic()
+def idle(watch_s=5.2):
+    """One interval of those that look every five seconds."""
+    begun = time.monotonic()
     while time.monotonic() - begun < watch_s:
         time.sleep(0.1)
-    for t, ns in zip(tools, before):
-        t["idle_ns"] = (cpu_ns(t["pid"]) - ns) / (time.monotonic() - begun)
 
 
-def spent_begin(tool):
-    tool["before"] = cpu_ns(tool["pid"]), time.monotonic()
+def now_of(tool):
+    return cpu_ns(tool["pid"]), time.monotonic()
 
 
-def spent_end(tools, after_s):
-    """CPU of each whose last packet is so long ago that it has reported them, less what it spends idle."""
+def mark_reported(tools, after_s):
+    """Of each tool whose last packet is so long ago that it has reported them."""
     for t in tools:
-        if "ended" in t and t["spent"] is None and time.monotonic() - t["ended"] >= after_s:
-            cpu, begun = t["before"]
-            t["spent"] = cpu_ns(t["pid"]) - cpu - t["idle_ns"] * (time.monotonic() - begun)
+        if "ended" in t and "reported" not in t and time.monotonic() - t["ended"] >= after_s:
+            t["reported"] = now_of(t)
+
+
+def account(tool):
+    """What it spent from its first packet until it had reported, less what it spends idle: in a run of many
+    tools each waits most of the time, before its turn and after its reports."""
+    began, first, reported, last = (tool.pop(mark) for mark in ("began", "first", "reported", "last"))
+    idle_s = first[1] - began[1] + last[1] - reported[1]
+    idle = (first[0] - began[0] + last[0] - reported[0]) / idle_s if idle_s > 4 else 0
+    tool["idle_ns"] = idle
+    tool["spent"] = reported[0] - first[0] - idle * (reported[1] - first[1])
 
 
 def run(plan_path):
@@ -211,26 +218,29 @@ def run(plan_path):
     tools, base = plan["tools"], [t for t in plan["tools"] if t["name"] == "none"]
     others = [t for t in tools if t["name"] != "none"]
     dice = random.Random(1)
-    idle(tools)
     for t in tools:
-        t["segments"], t["spent"] = [], None
+        t["segments"], t["spent"], t["began"] = [], None, now_of(t)
+    if plan["statistics"]:
+        idle()
     for number in range(plan["rounds"]):
         dice.shuffle(others)
         half = len(others) // 2
         if plan["statistics"]:
             with Statistics():
                 for t in others:
-                    spent_begin(t)
+                    t["first"] = now_of(t)
                     several(t, plan, number)
                     t["ended"] = time.monotonic()
-                    spent_end(others, plan["quiet_s"])
+                    mark_reported(others, plan["quiet_s"])
         else:
             for t in base + others[:half] + base + others[half:] + base:
                 several(t, plan, number)
     settle([t["pid"] for t in others], plan["quiet_s"])
-    spent_end(others, 0)
+    mark_reported(others, 0)
     for t in tools:
-        t["peak_kb"] = peak_kb(t["pid"])
+        t["peak_kb"], t["last"] = peak_kb(t["pid"]), now_of(t)
+        if "reported" in t:
+            account(t)
     with open(plan_path + ".done", "w") as f:
         json.dump(plan, f)
 

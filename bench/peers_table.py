@@ -91,8 +91,9 @@ class Load:
              "cpu": None, "idle": None, "rss": None, "flows": said.get("flows"), "seen": None, "bytes": None,
              "said": said.get("said"), "unsaid": None}
         if tool["is_agent"]:
-            r["rss"], r["idle"] = tool["peak_kb"] / 1024, tool["idle_ns"] / 1e7
+            r["rss"] = tool["peak_kb"] / 1024
             if tool["spent"] is not None:
+                r["idle"] = tool["idle_ns"] / 1e7
                 r["cpu"] = max(0, tool["spent"]) / 1e9 / (packets / 1e6)
         scale, size = interval if tool["scale"] else 1, 64 if tool["layer"] == 2 else 50
         if "packets" in said:
