@@ -176,10 +176,13 @@ def figure(value):
 
 
 def show_ahead(page, load, results):
-    """Each column of ringspan against the best of the others; kernel time at the same hook only."""
+    """Each column of ringspan against the best of the others; what the hook costs at the same hook only, and
+    what the sender spends not where it is less than that column can tell."""
     for own, others in AHEAD.items():
-        for column in ("kernel", "cpu", "rss") if load.plan["statistics"] else ("sender",):
-            have = {n: figure(results[n][column]) for n in others if n in results and results[n][column] is not None}
+        columns = ("kernel", "cpu", "rss") if load.plan["statistics"] else ("sender",) if own.endswith("_1") else ()
+        for column in columns:
+            have = {n: figure(results[n][column]) for n in others if n in results and results[n][column] is not None
+                    and (column in ("cpu", "rss") or load.tools[n]["hook"] == load.tools[own]["hook"])}
             mine = figure(results[own][column]) if own in results else None
             if not have or mine is None:
                 continue
