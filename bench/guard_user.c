@@ -210,6 +210,7 @@ static void add_record(const struct flow *f, unsigned nr)
 				.from = nr & 1,
 				.tcp_flags = flags[nr],
 				.mono_ns = g.now_ns,
+				.hash = f->hash,
 				.key = f->key,
 				.info = f->info};
 	const struct flow_record *list[] = {&r};

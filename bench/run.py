@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """run - measures everything: builds the release preset, runs each bench, prints its rows as tables with
-targets, and writes them to bench/results/TIME/ as JSON and pictures. Installs nothing: what is missing is
-said. Started by run.sh."""
+targets, and writes them to bench/results/TIME/ as JSON and pictures. What is missing is said.
+Started by run.sh."""
 import argparse
 import dataclasses
 import json
@@ -177,7 +177,8 @@ def parse():
     parser = Parser(
         prog="bench/run.sh", epilog="Exit codes: 0 all done or skipped, 1 a bench failed, 64 usage. A target that is "
         "missed is no failure.", description="Measures everything and prints it as tables with targets; JSON and "
-        "pictures go to bench/results/TIME/. As root; a bench that can't run says why. Nothing is installed.")
+        "pictures go to bench/results/TIME/. As root; a bench that can't run says why. Installs what building and "
+        "measuring take where it is missing (Debian 12); of other tools to compare with only tcpdump.")
     parser.add_argument("--quick", action="store_true", help="fewer runs: less than 3 minutes, wider bounds")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these benches, see --list")
     parser.add_argument("--list", action="store_true", help="the names of the benches, and what they measure")

@@ -8,6 +8,8 @@ packages_demo=(iproute2 iputils-ping python3-minimal python3)
 packages_test=(libcmocka-dev libclang-rt-14-dev iproute2 iputils-ping ethtool tshark tcpdump tcpreplay
 	iperf3 nftables python3-scapy curl procps kmod openssl python3 python3-protobuf python3-venv python3-pip python3-yaml util-linux
 	libcap2-bin binutils valgrind)
+packages_bench=(libcmocka-dev iproute2 ethtool tcpdump tcpreplay procps util-linux valgrind
+	python3-matplotlib)
 packages_vm=(qemu-system-x86 qemu-system-common busybox-static cpio xz-utils xdp-tools)
 
 # Installs those of its arguments that are missing, saying which.

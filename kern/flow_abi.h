@@ -225,7 +225,7 @@ union flow_detail {
 /* One direction in the flow map: 64 bytes, a cache line of its own. */
 struct flow_dir {
 	struct flow_totals totals;
-	__u32 emit_ms; /* monotonic ms of the last record of this direction, wraps */
+	__u32 emit_time; /* of the last record of this direction: monotonic, 2^20 ns, wraps */
 	__u32 next_seq; /* TCP: the highest sequence number seen, plus one; see FLOW_SAW_SEQ */
 	union flow_detail detail;
 };

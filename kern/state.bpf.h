@@ -387,7 +387,7 @@ static __always_inline void state_account(struct flow_state *st, struct state_pk
 	__u8 tcp_flags = sp->key.proto == IPPROTO_TCP ? (__u8)sp->flags
 			 : sp->flags & FLOW_SAW_END   ? FLOW_TCP_FIN /* as good as one */
 						      : 0;
-	__u32 now_ms, age_ms, since_ms, event = 0;
+	__u32 now = sp->mono_ns >> EMIT_TIME_SHIFT, age, event = 0;
 	struct flow_dir *d;
 	__u64 before;
 
@@ -410,12 +410,11 @@ static __always_inline void state_account(struct flow_state *st, struct state_pk
 	if (sample_packets)
 		state_estimate(&d->detail.estimate, sp);
 
-	now_ms = sp->mono_ns / 1000000;
-	age_ms = (sp->mono_ns - st->info.first_mono_ns) / 1000000;
-	since_ms = now_ms - d->emit_ms;
-	if (!event && !emit_is_due(before, before + sp->pkts, tcp_flags, since_ms, age_ms))
+	age = (sp->mono_ns - st->info.first_mono_ns) >> EMIT_TIME_SHIFT;
+	if (!event &&
+	    !emit_is_due(before, before + sp->pkts, tcp_flags, now - d->emit_time, age))
 		return;
-	d->emit_ms = now_ms;
+	d->emit_time = now;
 	state_emit(st, sp, event);
 }
 
