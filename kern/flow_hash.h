@@ -65,8 +65,10 @@ hash_word6(__u8 proto, __u64 hi, __u64 lo, __be16 port, const volatile __u64 *ke
 static inline __attribute__((always_inline)) __u64 hash_key(const struct flow_key *k,
 							    const volatile __u64 *key)
 {
-	const __u64 *a = (const __u64 *)k->addr[0], *b = (const __u64 *)k->addr[1];
+	__u64 a[2], b[2];
 
+	__builtin_memcpy(a, k->addr[0], sizeof(a));
+	__builtin_memcpy(b, k->addr[1], sizeof(b));
 	if (k->family == 4)
 		return hash_flow(hash_word4(k->proto, (__be32)a[0], k->port[0]),
 				 hash_word4(k->proto, (__be32)b[0], k->port[1]), key);
