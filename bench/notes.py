@@ -20,8 +20,7 @@ NOTES = [
     ("bench_live", ".*agent CPU.*",
      "about half of a flow's cost is system calls that look its totals up and take them out of the map"),
     ("bench_live", ".*resident memory.*",
-     "13.7 MB are there before any flow, 8.2 of it the 4 MiB of the ring, which is mapped twice and counted twice; each "
-     "flow takes 270 bytes"),
+     "9.5 MB are there before any flow, 4.2 of it the ring, the rest libraries; each flow takes 270 bytes"),
     ("bench_memory", "the last third.*",
      "still warming up: over 45 loads it is 1.001, 32.2 MB at most"),
     ("bench_ring", ".*against a reader that never sleeps",

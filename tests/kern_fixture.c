@@ -8,6 +8,7 @@
 
 #include "tests/kern_fixture.h"
 #include "kern/flow_hash.h"
+#include "user/ring.h"
 
 #include <cmocka.h>
 #include <linux/pkt_cls.h>
@@ -15,7 +16,7 @@
 static const uint64_t test_key[4] = {0x0706050403020100, 0x0f0e0d0c0b0a0908, 0x1716151413121110,
 				     0x1f1e1d1c1b1a1918};
 
-static int kern_record(void *ctx, void *data, size_t size)
+static void kern_record(void *ctx, const void *data, size_t size)
 {
 	const struct flow_record *r = data;
 	struct kern *k = ctx;
@@ -27,7 +28,6 @@ static int kern_record(void *ctx, void *data, size_t size)
 	assert_true(r->hash == hash_key(&r->key, k->skel->rodata->site_key));
 	memcpy(&k->records[k->records_len++], r,
 	       size < sizeof(k->records[0]) ? size : sizeof(k->records[0]));
-	return 0;
 }
 
 struct kern *kern_open(struct kern_opts o)
@@ -54,8 +54,7 @@ struct kern *kern_open(struct kern_opts o)
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(k->skel->maps.flow_rings), &zero,
 					     &k->ring_fd, BPF_ANY),
 			 0);
-	k->ring = ring_buffer__new(k->ring_fd, kern_record, k, NULL);
-	assert_non_null(k->ring);
+	assert_int_equal(ring_open(&k->ring, k->ring_fd, o.ring_bytes ? o.ring_bytes : 4 << 20), 0);
 	k->cpus = libbpf_num_possible_cpus();
 	k->percpu = calloc(k->cpus, sizeof(*k->percpu));
 	assert_non_null(k->percpu);
@@ -64,7 +63,7 @@ struct kern *kern_open(struct kern_opts o)
 
 void kern_close(struct kern *k)
 {
-	ring_buffer__free(k->ring);
+	ring_close(k->ring);
 	close(k->ring_fd);
 	flow_bpf__destroy(k->skel);
 	free(k->percpu);
@@ -106,7 +105,7 @@ void kern_tc(const struct bpf_program *prog, const struct frame *f, struct __sk_
 void kern_drain(struct kern *k)
 {
 	k->records_len = 0;
-	ring_buffer__consume(k->ring);
+	ring_drain(k->ring, SIZE_MAX, kern_record, k);
 }
 
 static void kern_sum(struct kern *k, const struct bpf_map *map, uint32_t index, void *ret,

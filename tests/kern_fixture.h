@@ -22,7 +22,7 @@
 struct kern {
 	struct flow_bpf *skel;
 	int ring_fd;
-	struct ring_buffer *ring;
+	struct ring *ring;
 	struct flow_record_last records[KERN_RECORDS_MAX]; /* of the last drain; longer ones cut */
 	size_t records_len;
 	struct flow_record_payload payload; /* the last one of its kind, whole */

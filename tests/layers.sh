@@ -42,7 +42,7 @@ otlp/body
 otlp/queue otlp/queue_impl otlp/queue_journal
 otlp/journal
 otlp/exporter otlp/sender
-user/utf8 user/ip_text
+user/utf8 user/ip_text user/ring
 user/log user/clock user/notify user/json user/control_path user/privileges user/pin user/traceparent
 user/wait user/auto_rate
 user/local_socket user/local_find user/filter
@@ -93,7 +93,7 @@ nng/                   | otlp/http* user/control.* user/stream.* user/local_sock
 zlib.h                 | otlp/gzip.c
 pb.*\.h                | otlp/wire.* otlp/encode* otlp/answer.* otlp/http.*
 .*\.pb\.h              | otlp/wire.* otlp/encode* otlp/answer.* otlp/http.*
-bpf/(bpf|libbpf)\.h    | user/probe* user/attach_* user/worker.c user/pin.c
+bpf/(bpf|libbpf)\.h    | user/probe* user/attach_* user/pin.c
 xdp/                   | user/probe.c user/attach_xdp.*
 cap-ng\.h              | user/privileges.c
 uuid/                  | user/flow_*

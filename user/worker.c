@@ -15,12 +15,11 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#include <bpf/libbpf.h>
-
 #include "user/clock.h"
 #include "user/flow_log.h"
 #include "user/flow_otlp.h"
 #include "user/log.h"
+#include "user/ring.h"
 #include "user/traceparent.h"
 
 #define WORKER_GROUP 32 /* records handed to the table at once */
@@ -44,7 +43,7 @@ struct worker {
 	bool is_started;
 	atomic_bool stop;
 
-	struct ring_buffer *ring;
+	struct ring *ring;
 	struct flow_table *table;
 	struct flow_otlp *otlp;
 	struct clock_sync clock;
@@ -53,7 +52,6 @@ struct worker {
 	struct flow_record_last group[WORKER_GROUP]; /* the largest that the table takes */
 	const struct flow_record *group_ptrs[WORKER_GROUP];
 	size_t group_len;
-	size_t drained; /* in this turn */
 	uint64_t sleep_ns; /* after the last one */
 
 	struct outbox *spans, *logs; /* NULL: nobody takes them */
@@ -158,7 +156,7 @@ static bool worker_read_request(const struct flow_record_payload *p, struct flow
 	return true;
 }
 
-static int worker_record(void *ctx, void *data, size_t size)
+static void worker_record(void *ctx, const void *data, size_t size)
 {
 	const struct flow_record *r = data;
 	struct worker *w = ctx;
@@ -175,16 +173,15 @@ static int worker_record(void *ctx, void *data, size_t size)
 		if (w->group_len == WORKER_GROUP)
 			worker_end_group(w);
 	}
-	return ++w->drained < WORKER_DRAIN ? 0 : -EAGAIN; /* negative ends this drain */
 }
 
 /* Returns how many records there were. */
 static size_t worker_drain(struct worker *w)
 {
-	w->drained = 0;
-	ring_buffer__consume(w->ring);
+	size_t records = ring_drain(w->ring, WORKER_DRAIN, worker_record, w);
+
 	worker_end_group(w);
-	return w->drained;
+	return records;
 }
 
 /* The ring fills up meanwhile: a sweep of a million flows that let it would lose what makes the next
@@ -399,11 +396,9 @@ int worker_start(struct worker **ret, const struct worker_opts *opts)
 	err = worker_create_outboxes(w);
 	if (err)
 		goto fail;
-	w->ring = ring_buffer__new(probe_ring_fd(opts->probe, opts->index), worker_record, w, NULL);
-	if (!w->ring) {
-		err = -errno;
+	err = ring_open(&w->ring, probe_ring_fd(opts->probe, opts->index), opts->options->ring_bytes);
+	if (err)
 		goto fail;
-	}
 	err = -pthread_create(&w->thread, NULL, worker_main, w);
 	if (err)
 		goto fail;
@@ -429,7 +424,7 @@ void worker_destroy(struct worker *w)
 	if (!w)
 		return;
 	worker_stop(w);
-	ring_buffer__free(w->ring);
+	ring_close(w->ring);
 	flow_table_destroy(w->table);
 	flow_otlp_destroy(w->otlp);
 	outbox_destroy(w->spans);
