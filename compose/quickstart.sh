@@ -63,10 +63,10 @@ children=()
 watcher=
 name=ringspan-demo
 cleanup() {
-	local rc=$? pid
+	local rc=$? i
 	trap - EXIT INT TERM HUP
-	for pid in "${children[@]}"; do
-		{ kill "$pid" && wait "$pid"; } 2>/dev/null || :
+	for ((i = ${#children[@]} - 1; i >= 0; i--)); do # the client first, which would miss its server
+		{ kill "${children[i]}" && wait "${children[i]}"; } 2>/dev/null || :
 	done
 	if [ -z "$interface" ]; then
 		rm -f "${begin:-}"
