@@ -24,17 +24,6 @@ char live_license[] SEC("license") = "Dual BSD/GPL";
 const volatile __u64 flows = 1, stride = 1, first_flow;
 __u64 sent;
 
-struct live_counter {
-	__u64 pkts, bytes;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct live_counter);
-} live_counters SEC(".maps");
-
 static __always_inline void write_ip(struct iphdr *ip, __u32 flow, __u8 proto)
 {
 	__u16 *half = (void *)ip;
@@ -79,44 +68,4 @@ int live_send(struct xdp_md *ctx)
 	udp->source = bpf_htons(flow);
 	udp->dest = bpf_htons(443);
 	return XDP_TX;
-}
-
-SEC("xdp.frags")
-int live_pass(struct xdp_md *ctx)
-{
-	(void)ctx;
-	return XDP_PASS;
-}
-
-SEC("xdp.frags")
-int live_count(struct xdp_md *ctx)
-{
-	__u32 zero = 0;
-	struct live_counter *c = bpf_map_lookup_elem(&live_counters, &zero);
-
-	if (c) {
-		c->pkts++;
-		c->bytes += bpf_xdp_get_buff_len(ctx);
-	}
-	return XDP_PASS;
-}
-
-SEC("tc")
-int live_tc_pass(struct __sk_buff *skb)
-{
-	(void)skb;
-	return TC_ACT_UNSPEC;
-}
-
-SEC("tc")
-int live_tc_count(struct __sk_buff *skb)
-{
-	__u32 zero = 0;
-	struct live_counter *c = bpf_map_lookup_elem(&live_counters, &zero);
-
-	if (c) {
-		c->pkts++;
-		c->bytes += skb->len;
-	}
-	return TC_ACT_UNSPEC;
 }

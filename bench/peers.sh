@@ -336,10 +336,7 @@ connections_load() {
 		if=va$number
 		ns_add "$ns" "$out"
 		link_add_mute "$ns" "$if" "$out" vb
-		ip -n "$ns" addr add 10.77.1.1/24 dev "$if"
-		ip -n "$out" addr add 10.77.1.2/24 dev vb
-		ip -n "$ns" neigh replace 10.77.1.2 lladdr "$(mac_of "$out" vb)" dev "$if" nud permanent
-		ip -n "$out" neigh replace 10.77.1.1 lladdr "$(mac_of "$ns" "$if")" dev vb nud permanent
+		link_address4 "$ns" "$if" "$out" vb 1
 		# few ports: each carries one connection after another
 		ns_sysctl "$out" net/ipv4/ip_local_port_range "20000 22999"
 		start_tool "$id" "$ns" "$if"

@@ -60,8 +60,8 @@ class World:
         """The program that does nothing on the reference link, or one that counts."""
         self.release()
         self.link("vr", "vs")
-        self.floor = self.start("hold", "in", [f"{self.build}/bench/live_hold",
-                                               "tc" if hook == "tc" else "xdp", does, "vr"])
+        self.floor = self.start("hold", "in", [f"{self.build}/bench/peers_attach", "vr",
+                                               ("tc_" if hook == "tc" else "xdp_") + does])
         self.wait_for_line(self.floor, f"{self.dir}/hold.out", "ready")
 
     def release(self):

@@ -48,7 +48,7 @@ static __always_inline void emit_submit(void *r)
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 }
 
-/* Times that need not be exact, without a division, which takes as long as ten other instructions. */
+/* Times that need not be exact: a shift instead of a division for each packet. */
 #define EMIT_TIME_SHIFT 20 /* units of 2^20 ns */
 #define EMIT_SECOND (1000000000 >> EMIT_TIME_SHIFT)
 

@@ -146,16 +146,21 @@ link_add_mute() { # as link_add
 
 mac_of() { ip -n "$1" -br link show dev "$2" | awk '{print $3}'; } # NS IF
 
-# Addresses 10.77.N.1 and .2, fd77:N::1 and ::2, and neighbours known, so that none are asked for.
+# Addresses 10.77.N.1 and .2, and neighbours known, so that none are asked for.
+link_address4() { # NS_A IF_A NS_B IF_B N
+	ip -n "$1" addr add "10.77.$5.1/24" dev "$2"
+	ip -n "$3" addr add "10.77.$5.2/24" dev "$4"
+	ip -n "$1" neigh replace "10.77.$5.2" lladdr "$(mac_of "$3" "$4")" dev "$2" nud permanent
+	ip -n "$3" neigh replace "10.77.$5.1" lladdr "$(mac_of "$1" "$2")" dev "$4" nud permanent
+}
+
+# And fd77:N::1 and ::2.
 link_address() { # NS_A IF_A NS_B IF_B N
 	local a=$1 b=$3 mac_a mac_b
+	link_address4 "$@"
 	mac_a=$(mac_of "$1" "$2") mac_b=$(mac_of "$3" "$4")
-	ip -n "$a" addr add "10.77.$5.1/24" dev "$2"
-	ip -n "$b" addr add "10.77.$5.2/24" dev "$4"
 	ip -n "$a" addr add "fd77:$5::1/64" dev "$2" nodad
 	ip -n "$b" addr add "fd77:$5::2/64" dev "$4" nodad
-	ip -n "$a" neigh replace "10.77.$5.2" lladdr "$mac_b" dev "$2" nud permanent
-	ip -n "$b" neigh replace "10.77.$5.1" lladdr "$mac_a" dev "$4" nud permanent
 	ip -n "$a" neigh replace "fd77:$5::2" lladdr "$mac_b" dev "$2" nud permanent
 	ip -n "$b" neigh replace "fd77:$5::1" lladdr "$mac_a" dev "$4" nud permanent
 }

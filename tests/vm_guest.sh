@@ -28,10 +28,7 @@ esac
 network_make() {
 	ns_add a b
 	link_add_mute a va b vb
-	ip -n a addr add 10.77.1.1/24 dev va
-	ip -n b addr add 10.77.1.2/24 dev vb
-	ip -n a neigh replace 10.77.1.2 lladdr "$(mac_of b vb)" dev va nud permanent
-	ip -n b neigh replace 10.77.1.1 lladdr "$(mac_of a va)" dev vb nud permanent
+	link_address4 a va b vb 1
 }
 
 ping_all() {

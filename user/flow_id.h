@@ -35,7 +35,7 @@ uint64_t flow_id_interval(uint64_t threshold);
 #define FLOW_ID_STATE_CAP 24
 size_t flow_id_trace_state(uint64_t threshold, char ret[FLOW_ID_STATE_CAP]);
 
-/* Community ID version 1, seed 0. Returns its length. @has_ports: the flow is not of fragments. */
+/* Community ID version 1, seed 0, with a NUL. Returns its length without. @has_ports: the flow is not of fragments. */
 #define FLOW_ID_COMMUNITY_CAP 32
 size_t flow_id_community(const struct flow_key *key, bool has_ports,
 			 char ret[FLOW_ID_COMMUNITY_CAP]);

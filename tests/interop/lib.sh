@@ -23,10 +23,7 @@ servers_need() {
 watched_link() {
 	ns_add watch peer
 	link_add_mute watch va peer vb
-	ip -n watch addr add 10.77.1.1/24 dev va
-	ip -n peer addr add 10.77.1.2/24 dev vb
-	ip -n watch neigh replace 10.77.1.2 lladdr "$(mac_of peer vb)" dev va nud permanent
-	ip -n peer neigh replace 10.77.1.1 lladdr "$(mac_of watch va)" dev vb nud permanent
+	link_address4 watch va peer vb 1
 }
 
 ask() { in_ns watch curl -sS --max-time 10 "$@"; }
